@@ -23,11 +23,15 @@ class RoundRobin final : public Scheduler {
   }
 
  private:
-  std::optional<uint16_t> Turn() const override {
-    if (next_ == 0 || next_ > servers_.size()) return std::nullopt;
-    return static_cast<uint16_t>(next_ - 1);
+  void CarryTurn(const Scheduler& previous,
+                 std::span<const uint16_t> now_at) override {
+    // After the last picked, or the nearest before it that is still there.
+    for (auto i = static_cast<const RoundRobin&>(previous).next_; i > 0; --i) {
+      if (now_at[i - 1] == kNoServer) continue;
+      next_ = now_at[i - 1] + 1;
+      return;
+    }
   }
-  void SetTurn(uint16_t server) override { next_ = server + 1; }
 
   uint32_t next_ = 0;
 };

@@ -9,8 +9,11 @@
 #include "absl/strings/str_cat.h"
 #include "io/base/check.h"
 #include "io/base/status_macros.h"
+#include "sched/fixed_weighting.h"
+#include "sched/least_connection.h"
 #include "sched/round_robin.h"
 #include "sched/source_ip_hash.h"
+#include "sched/weighted_round_robin.h"
 
 namespace ballast::sched {
 namespace {
@@ -67,15 +70,24 @@ absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(
     case Method::kRoundRobin:
       scheduler = std::make_unique<RoundRobin>(options, servers);
       break;
+    case Method::kWeightedRoundRobin:
+      scheduler = std::make_unique<WeightedRoundRobin>(options, servers);
+      break;
+    case Method::kLeastConnection:
+    case Method::kWeightedLeastConnection:
+      scheduler = std::make_unique<LeastConnection>(options, servers);
+      break;
+    case Method::kFixedWeighting:
+      scheduler = std::make_unique<FixedWeighting>(options, servers);
+      break;
     case Method::kSourceIpHash: {
       BALLAST_ASSIGN_OR_RETURN(auto table, TableFor(options, servers));
       scheduler =
           std::make_unique<SourceIpHash>(options, servers, std::move(table));
       break;
     }
-    default:
-      return absl::UnimplementedError("method: not built yet");
   }
+  BALLAST_CHECK(scheduler != nullptr);
   scheduler->Reset();
   return scheduler;
 }
@@ -95,6 +107,8 @@ Scheduler::Scheduler(const Options& options,
 }
 
 void Scheduler::Changed(uint16_t /*server*/, Change /*change*/) {}
+void Scheduler::CarryTurn(const Scheduler& /*previous*/,
+                          std::span<const uint16_t> /*now_at*/) {}
 
 uint32_t Scheduler::Server::connections() const {
   const uint64_t sum = uint64_t{own} + foreign;
@@ -155,9 +169,7 @@ void Scheduler::CarryOver(Instant now, const Scheduler& previous) {
   for (uint16_t i = 0; i < previous.server_count(); ++i) {
     position.emplace(previous.servers_[i].id, i);
   }
-  const auto turn =
-      method_ == previous.method_ ? previous.Turn() : std::nullopt;
-  std::optional<uint16_t> new_turn;
+  std::vector<uint16_t> now_at(previous.servers_.size(), kNoServer);
   for (uint16_t i = 0; i < server_count(); ++i) {
     Server& server = servers_[i];
     const auto found = position.find(server.id);
@@ -165,6 +177,7 @@ void Scheduler::CarryOver(Instant now, const Scheduler& previous) {
       if (server.up) server.up_since = now;
       continue;
     }
+    now_at[found->second] = i;
     const Server& before = previous.servers_[found->second];
     server.own = before.own;
     server.foreign = before.foreign;
@@ -173,10 +186,9 @@ void Scheduler::CarryOver(Instant now, const Scheduler& previous) {
       server.weight = before.weight;
       available_.Set(i, server.available());
     }
-    if (turn == found->second) new_turn = i;
   }
   Reset();
-  if (new_turn.has_value()) SetTurn(*new_turn);
+  if (method_ == previous.method_) CarryTurn(previous, now_at);
 }
 
 uint32_t Scheduler::connections(uint16_t server) const {

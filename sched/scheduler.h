@@ -144,9 +144,10 @@ class Scheduler {
   virtual void Reset() {}
   // `server` has changed; available_ is up to date.
   virtual void Changed(uint16_t server, Change change);
-  // The server picked last, for methods that take turns, and the other way.
-  virtual std::optional<uint16_t> Turn() const { return std::nullopt; }
-  virtual void SetTurn(uint16_t /*server*/) {}
+  // Goes on in the rotation where `previous`, of the same method, was. Its
+  // server i is now at now_at[i], or kNoServer.
+  virtual void CarryTurn(const Scheduler& previous,
+                         std::span<const uint16_t> now_at);
 
   std::vector<Server> servers_;
   ServerSet available_;

@@ -1,0 +1,49 @@
+// Fixed weighting: the available server with the highest weight takes
+// everything new; the first in list order of equals.
+#ifndef SCHED_FIXED_WEIGHTING_H_
+#define SCHED_FIXED_WEIGHTING_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "sched/scheduler.h"
+#include "sched/winner_tree.h"
+
+namespace ballast::sched {
+
+class FixedWeighting final : public Scheduler {
+ public:
+  FixedWeighting(const Options& options, std::span<const ServerState> servers)
+      : Scheduler(options, servers), tree_(servers.size()) {}
+
+  std::optional<uint16_t> Pick(Instant /*now*/, uint32_t /*hash*/) override {
+    const uint16_t winner = tree_.Winner();
+    if (tree_.key(winner).weight == 0) return std::nullopt;
+    return winner;
+  }
+
+ private:
+  struct Highest {
+    uint32_t weight = 0;
+
+    static bool Beats(const Highest& a, const Highest& b, bool a_is_first) {
+      return a.weight > b.weight || (a.weight == b.weight && a_is_first);
+    }
+  };
+
+  void Reset() override {
+    for (uint16_t i = 0; i < server_count(); ++i) Changed(i, Change::kWeight);
+  }
+  void Changed(uint16_t server, Change change) override {
+    if (change == Change::kConnections) return;
+    const Server& s = servers_[server];
+    tree_.Set(server, {s.available() ? s.weight : 0});
+  }
+
+  WinnerTree<Highest> tree_;
+};
+
+}  // namespace ballast::sched
+
+#endif  // SCHED_FIXED_WEIGHTING_H_
