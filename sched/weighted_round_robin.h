@@ -87,8 +87,8 @@ class WeightedRoundRobin final : public Scheduler {
       tree_.Set(server, Turn());
       return;
     }
-    // 2^16 / golden ratio; the first server's turns are in the middle.
-    const uint64_t phase = (kPhaseUnit / 2 + server * 40503u) % kPhaseUnit;
+    // 2^32 / golden ratio; the first server's turns are in the middle.
+    const uint64_t phase = (0x80000000u + server * 2654435769u) >> 16;
     Turn turn = {last_.round, s.weight, phase};
     if (last_.weight != 0) {
       // Where `last_` falls among this server's turns, rounded down.
