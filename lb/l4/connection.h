@@ -1,0 +1,114 @@
+// One connection of the director: everything a packet of it needs, in one
+// cache line for IPv4.
+//
+// The table owns the fields marked [table]; everybody else may read them, and
+// may write last_seen_ms. The rest is the director's.
+//
+// Units    ports in host order, addresses as on the wire (flow_tuple.h);
+//          *_ms on the table's clock (ClockMs), which wraps after 49 days.
+// Threads  one table, one thread.
+#ifndef LB_L4_CONNECTION_H_
+#define LB_L4_CONNECTION_H_
+
+#include <cstdint>
+
+#include "io/base/instant.h"
+#include "lb/l4/flow_tuple.h"
+#include "lb/l4/tcp_state.h"
+
+namespace ballast::l4 {
+
+// Bits of Connection::flags.
+enum ConnectionFlag : uint16_t {
+  // Direct return: only client -> VIP packets are looked up. Fixed at Insert.
+  kDirect = 1 << 0,
+  // Not counted as active by least-connection scheduling; sync flag 0x0100.
+  kInactive = 1 << 1,
+  // Came by sync and no packet has been seen here yet; sync flag 0x0020.
+  kSynced = 1 << 2,
+  // Ended by us: further packets are answered with RST.
+  kReset = 1 << 3,
+  // Chosen by a persistence entry, or made one.
+  kPersistent = 1 << 4,
+  // No packet from the server seen; sync flag 0x0080.
+  kNoOutputSeen = 1 << 5,
+  // client_next_seq and client_ack hold values of a real packet.
+  kSequenceKnown = 1 << 6,
+  // Free for the director.
+  kDirectorFlag0 = 1 << 8,
+  kDirectorFlag1 = 1 << 9,
+  kDirectorFlag2 = 1 << 10,
+  kDirectorFlag3 = 1 << 11,
+};
+
+// IPv4 lines must not straddle; IPv6 ones are packed to save memory.
+template <typename A>
+struct alignas(sizeof(A) == 4 ? 64 : 8) Connection {
+  A client{};
+  A vip{};
+  A server{};
+  uint16_t client_port = 0;
+  uint16_t vip_port = 0;
+  uint16_t server_port = 0;
+  uint8_t protocol = 0;
+  TcpState state = TcpState::kNone;  // kNone for ever if not TCP.
+  uint16_t flags = 0;                // ConnectionFlag.
+  uint16_t service = 0;              // The director's service slot.
+  uint16_t server_slot = 0;          // The director's, over all services.
+  uint16_t origin = 0;               // Unit that created it.
+  uint16_t client_hop = 0;           // Next hop towards the client.
+  uint16_t generation = 0;           // [table] How often the line was reused.
+  // Set by whoever sees a packet; expiry counts from here.
+  uint32_t last_seen_ms = 0;
+  uint32_t wheel_next = 0;       // [table]
+  uint32_t wheel_prev = 0;       // [table] 0: the line is free.
+  uint32_t client_packets = 0;   // From the client, for the sync policy.
+  uint32_t client_next_seq = 0;  // After the client's last packet: the
+  uint32_t client_ack = 0;       // numbers a RST to server or client carries.
+  uint32_t sync_end_ms = 0;      // ipvs-sync rule: end of the last record.
+  uint8_t sync_state = 0;        // Its last_state,
+  uint8_t sync_retries = 0;      // its retries.
+  // Timeout a sync record named, in seconds, 65535 for longer; 0: by state.
+  uint16_t timeout_s = 0;
+
+  bool Has(ConnectionFlag flag) const { return (flags & flag) != 0; }
+  void Set(ConnectionFlag flag) { flags |= flag; }
+  void Clear(ConnectionFlag flag) { flags &= static_cast<uint16_t>(~flag); }
+
+  // Packets from the client, and from the server under NAT.
+  FlowTuple<A> Forward() const {
+    return {client, vip, client_port, vip_port, protocol};
+  }
+  FlowTuple<A> Reverse() const {
+    return {server, client, server_port, client_port, protocol};
+  }
+  bool IsForward(const FlowTuple<A>& t) const { return t == Forward(); }
+  // Direct return has no reverse packets.
+  bool IsReverse(const FlowTuple<A>& t) const {
+    return t == Reverse() && !Has(kDirect);
+  }
+};
+static_assert(sizeof(Connection<AddressV4>) == 64);
+static_assert(sizeof(Connection<AddressV6>) == 104);
+
+// A connection that may have gone since: 24 bits of index and 16 of
+// generation. A stale one is taken for live only if its line was reused an
+// exact multiple of 65,536 times. 0 is no connection.
+struct ConnectionHandle {
+  uint64_t bits = 0;
+
+  uint32_t index() const { return static_cast<uint32_t>(bits & 0xffffff); }
+  uint16_t generation() const { return static_cast<uint16_t>(bits >> 24); }
+  explicit operator bool() const { return bits != 0; }
+  friend bool operator==(const ConnectionHandle&,
+                         const ConnectionHandle&) = default;
+};
+
+// The table's clock: milliseconds of the monotonic clock, modulo 2^32.
+inline uint32_t ClockMs(Instant now) {
+  return static_cast<uint32_t>(static_cast<uint64_t>(now.nanos()) / 1'000'000);
+}
+
+}  // namespace ballast::l4
+
+#endif  // LB_L4_CONNECTION_H_
