@@ -117,8 +117,6 @@ std::optional<Address> ToVia(Bytes bytes) {
   return ToAddress(family, bytes.subspan(sizeof(family)));
 }
 
-constexpr unsigned kDeadFlags = RTNH_F_DEAD | RTNH_F_LINKDOWN;
-
 // struct rtnexthop, then attributes, one after another; at most as many as
 // their bytes hold.
 std::vector<RouteHop> DecodeHops(int family, Bytes bytes) {
@@ -131,7 +129,7 @@ std::vector<RouteHop> DecodeHops(int family, Bytes bytes) {
     RouteHop hop;
     hop.ifindex = header.rtnh_ifindex;
     hop.weight = header.rtnh_hops + 1u;
-    hop.dead = (header.rtnh_flags & kDeadFlags) != 0;
+    hop.dead = (header.rtnh_flags & RTNH_F_DEAD) != 0;
     Bytes nested = bytes.subspan(sizeof(header), length - sizeof(header));
     while (const auto attribute = NextNetlinkAttribute(nested)) {
       if (attribute->type == RTA_GATEWAY) {
@@ -186,7 +184,7 @@ std::optional<RouteInfo> DecodeRoute(Bytes bytes) {
   route.type = ToRouteType(header->rtm_type);
   route.has_tos = header->rtm_tos != 0 || header->rtm_src_len != 0;
   RouteHop only;
-  only.dead = (header->rtm_flags & kDeadFlags) != 0;
+  only.dead = (header->rtm_flags & RTNH_F_DEAD) != 0;
   while (const auto attribute = NextNetlinkAttribute(bytes)) {
     switch (attribute->type) {
       case RTA_DST: {

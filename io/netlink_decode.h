@@ -21,8 +21,8 @@ namespace ballast {
 
 struct LinkInfo {
   int index = 0;
-  std::string name;
-  std::string kind;      // "veth", "macvlan", "bridge", ...; "" for a card.
+  std::string name{};
+  std::string kind{};    // "veth", "macvlan", "bridge", ...; "" for a card.
   bool up = false;       // Set up by the administrator.
   bool running = false;  // And it has a carrier: frames pass.
   bool loopback = false;
@@ -46,7 +46,7 @@ struct RouteHop {
   int ifindex = 0;
   std::optional<Address> gateway{};  // None: the destination is on the link.
   uint32_t weight = 1;
-  bool dead = false;  // Its link is down or has no carrier.
+  bool dead = false;  // The kernel does not use it: its link is down.
   friend bool operator==(const RouteHop&, const RouteHop&) = default;
 };
 
