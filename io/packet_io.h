@@ -26,10 +26,11 @@ struct PacketIoStats {
   uint64_t received = 0;         // Frames given to the caller.
   uint64_t sent = 0;             // Frames the kernel took.
   uint64_t receive_dropped = 0;  // Lost before us: the kernel's queue was full.
-  uint64_t receive_truncated = 0;  // Longer than a buffer: dropped.
-  uint64_t send_refused = 0;       // The kernel refused the frame: dropped.
-  uint64_t send_full = 0;          // Send() took fewer than offered.
-  uint64_t no_buffer = 0;          // Allocate() or Receive() found none free.
+  uint64_t receive_truncated = 0;    // Longer than a buffer: dropped.
+  uint64_t receive_unsupported = 0;  // Offload we have no words for: dropped.
+  uint64_t send_refused = 0;         // The kernel refused the frame: dropped.
+  uint64_t send_full = 0;            // Send() took fewer than offered.
+  uint64_t no_buffer = 0;            // Allocate() or Receive() found none free.
 };
 
 class PacketIo {

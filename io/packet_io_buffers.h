@@ -32,6 +32,10 @@ class FrameBuffers {
   // An empty frame with its buffer: length 0, tailroom at least frame_bytes().
   // False when all are out.
   bool Take(Frame& frame);
+  // Where the data of the `nth` Take() from now will be; nth < free_count().
+  uint8_t* Peek(size_t nth) const {
+    return Start(free_[free_.size() - 1 - nth]) + kHeadroom;
+  }
   // `frame` may have been moved and resized within its buffer.
   void Give(const Frame& frame);
   uint32_t free_count() const { return static_cast<uint32_t>(free_.size()); }
