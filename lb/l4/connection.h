@@ -53,7 +53,7 @@ struct alignas(sizeof(A) == 4 ? 64 : 8) Connection {
   uint8_t protocol = 0;
   TcpState state = TcpState::kNone;  // kNone for ever if not TCP.
   uint16_t flags = 0;                // ConnectionFlag.
-  uint16_t service = 0;              // The director's service slot.
+  uint16_t client_hop_epoch = 0;     // When client_hop was looked up.
   uint16_t server_slot = 0;          // The director's, over all services.
   uint16_t origin = 0;               // Unit that created it.
   uint16_t client_hop = 0;           // Next hop towards the client.

@@ -1,0 +1,76 @@
+// Claiming a floating address: ask whether somebody has it, then say that we
+// do.
+//
+// A pure state machine per unit. An address is probed (ARP probes, RFC 5227
+// §2.1; duplicate address detection, RFC 4862 §5.4), then answered for and
+// announced (gratuitous ARP, unsolicited neighbour advertisement) at once and
+// again 1.2 s later, since some hosts miss or ignore the first. A takeover from
+// a silent partner announces without probing: the other owner is gone.
+//
+// An address found in use is not claimed: it is probed again every kRetry until
+// it is free. One claimed already and then seen with another MAC is defended by
+// announcing it, at most once in kDefendInterval (RFC 5227 §2.4 b).
+//
+// Threads  one (the packet thread that handles ARP and ND).
+#ifndef LB_L4_ADDRESS_CLAIM_H_
+#define LB_L4_ADDRESS_CLAIM_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "io/base/address.h"
+#include "io/base/instant.h"
+
+namespace ballast::l4 {
+
+class AddressClaim {
+ public:
+  static constexpr int kProbeCount = 3;
+  static constexpr absl::Duration kProbeInterval = absl::Milliseconds(200);
+  static constexpr absl::Duration kSecondAnnouncement =
+      absl::Milliseconds(1200);
+  static constexpr absl::Duration kRetry = absl::Seconds(10);
+  static constexpr absl::Duration kDefendInterval = absl::Seconds(10);
+
+  enum class State : uint8_t { kReleased, kProbing, kConflict, kClaimed };
+  enum class Send : uint8_t { kProbe, kAnnouncement };
+  struct Action {
+    Send send;
+    Address address;
+  };
+
+  // Wants exactly `addresses`; new ones are probed first, or with `at_once`
+  // claimed and announced without asking. Those wanted before stay as they are.
+  void Want(Instant now, const std::vector<Address>& addresses, bool at_once);
+  // Somebody else spoke for `address`. True if we hold it (a conflict).
+  bool OnForeignClaim(Instant now, const Address& address);
+  // What is due now; call again at deadline().
+  std::vector<Action> Step(Instant now);
+  Instant deadline() const { return deadline_; }
+
+  bool claimed(const Address& address) const {
+    const auto it = entries_.find(address);
+    return it != entries_.end() && it->second.state == State::kClaimed;
+  }
+  State state(const Address& address) const {
+    const auto it = entries_.find(address);
+    return it == entries_.end() ? State::kReleased : it->second.state;
+  }
+
+ private:
+  struct Entry {
+    State state = State::kProbing;
+    int left = 0;  // Probes or announcements still to send.
+    Instant next;  // When; Never() when nothing is due.
+    Instant defended = Instant::FromNanos(INT64_MIN / 2);
+  };
+  void UpdateDeadline();
+
+  absl::flat_hash_map<Address, Entry> entries_;
+  Instant deadline_ = Instant::Never();
+};
+
+}  // namespace ballast::l4
+
+#endif  // LB_L4_ADDRESS_CLAIM_H_

@@ -1,0 +1,81 @@
+#include "lb/l4/address_claim.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ballast::l4 {
+namespace {
+
+using ::testing::IsEmpty;
+using State = AddressClaim::State;
+
+const Instant kStart = Instant::FromNanos(1'000'000'000);
+const Address kVip = Address::V4(0xc0000201);
+
+// Runs the claim to `until` and writes what it sent as text: p and a.
+std::string Sent(AddressClaim& claim, Instant until) {
+  std::string sent;
+  while (claim.deadline() <= until) {
+    for (const auto& action : claim.Step(claim.deadline())) {
+      sent += action.send == AddressClaim::Send::kProbe ? 'p' : 'a';
+    }
+  }
+  return sent;
+}
+
+TEST(AddressClaimTest, ProbesThenAnnouncesTwice) {
+  AddressClaim claim;
+  claim.Want(kStart, {kVip}, false);
+  EXPECT_EQ(Sent(claim, kStart + absl::Milliseconds(599)), "ppp");
+  EXPECT_FALSE(claim.claimed(kVip));
+  EXPECT_EQ(Sent(claim, kStart + absl::Milliseconds(600)), "a");
+  EXPECT_TRUE(claim.claimed(kVip));
+  EXPECT_EQ(Sent(claim, kStart + absl::Milliseconds(1799)), "");
+  EXPECT_EQ(Sent(claim, kStart + absl::Milliseconds(1800)), "a");
+  EXPECT_EQ(claim.deadline(), Instant::Never());
+}
+
+TEST(AddressClaimTest, AtOnceAnnouncesWithoutProbing) {
+  AddressClaim claim;
+  claim.Want(kStart, {kVip}, true);
+  EXPECT_TRUE(claim.claimed(kVip));
+  EXPECT_EQ(Sent(claim, kStart + absl::Seconds(5)), "aa");
+}
+
+TEST(AddressClaimTest, AnAddressInUseIsNotClaimedUntilItIsFree) {
+  AddressClaim claim;
+  claim.Want(kStart, {kVip}, false);
+  EXPECT_EQ(Sent(claim, kStart), "p");
+  EXPECT_TRUE(claim.OnForeignClaim(kStart + absl::Milliseconds(1), kVip));
+  EXPECT_EQ(claim.state(kVip), State::kConflict);
+  const Instant retry = kStart + absl::Milliseconds(1) + AddressClaim::kRetry;
+  EXPECT_EQ(Sent(claim, retry - absl::Nanoseconds(1)), "");
+  EXPECT_EQ(Sent(claim, retry + absl::Seconds(2)), "pppaa");
+  EXPECT_TRUE(claim.claimed(kVip));
+}
+
+TEST(AddressClaimTest, AClaimedAddressIsDefendedOnceInTenSeconds) {
+  AddressClaim claim;
+  claim.Want(kStart, {kVip}, true);
+  Sent(claim, kStart + absl::Seconds(2));
+  const Instant later = kStart + absl::Seconds(3);
+  EXPECT_TRUE(claim.OnForeignClaim(later, kVip));
+  EXPECT_TRUE(claim.OnForeignClaim(later + absl::Seconds(1), kVip));
+  EXPECT_EQ(Sent(claim, later + absl::Seconds(2)), "a");
+  EXPECT_TRUE(claim.claimed(kVip));
+}
+
+TEST(AddressClaimTest, WantingTheSameAgainSendsNothing) {
+  AddressClaim claim;
+  claim.Want(kStart, {kVip}, true);
+  Sent(claim, kStart + absl::Seconds(2));
+  claim.Want(kStart + absl::Seconds(3), {kVip}, false);
+  EXPECT_TRUE(claim.claimed(kVip));
+  EXPECT_THAT(Sent(claim, kStart + absl::Seconds(9)), IsEmpty());
+  claim.Want(kStart + absl::Seconds(10), {}, false);
+  EXPECT_FALSE(claim.claimed(kVip));
+  EXPECT_FALSE(claim.OnForeignClaim(kStart + absl::Seconds(11), kVip));
+}
+
+}  // namespace
+}  // namespace ballast::l4
