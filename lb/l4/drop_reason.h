@@ -53,7 +53,8 @@ enum class DropReason : uint8_t {
   kTooBig,
   // A later fragment whose first fragment was not seen.
   kFragmentUnknown,
-  // A first fragment found every place for it taken by younger ones.
+  // A fragmented datagram whose place in a full table went to a newer one: its
+  // later fragments will be unknown.
   kFragmentTableFull,
   // An ICMP error about a flow that does not exist.
   kIcmpUnmatched,
