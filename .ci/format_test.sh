@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every C++ file of the source tree is as clang-format leaves it, every header has
-# the include guard its path asks for, and every shell script parses.
+# Every C++ file of the source tree, and the README's example, is as clang-format
+# leaves it, every header has the include guard its path asks for, and every
+# shell script parses.
 # Looks at the tree itself (tests run unsandboxed), so it needs no list of files.
 set -uo pipefail
 root=$(dirname "$(readlink -f "$1")")
@@ -19,6 +20,10 @@ mapfile -t sources < <(find . \( -name '.git' -o -name 'bazel-*' \) -prune -o \
 ((${#sources[@]} > 0)) || fail "no C++ file found under $root"
 clang-format --dry-run -Werror "${sources[@]}" ||
   fail "run: clang-format -i FILE on the files above"
+
+# The README's example is code too.
+sed -n '/^```cpp/,/^```$/{/^```/!p}' README.md >"$TEST_TMPDIR/readme.cc"
+clang-format --dry-run -Werror "$TEST_TMPDIR/readme.cc" || fail "README.md"
 
 for file in "${sources[@]}"; do
   [[ $file == *.h ]] || continue
