@@ -41,29 +41,39 @@ void CheckService(const VirtualService& service) {
   }
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const absl::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto config = ballast::config::ParseConfig(text);
-  if (!config.ok()) {
-    BALLAST_CHECK(!config.status().message().empty());
-    return 0;
-  }
-  const auto validated = ballast::config::Validate(*config, 7);
+void CheckConfig(const ballast::config::proto::Config& config) {
+  const auto validated = ballast::config::Validate(config, 7);
   BALLAST_CHECK((validated.model == nullptr) == !validated.errors.empty());
   for (const auto* problems : {&validated.errors, &validated.warnings}) {
     for (const auto& problem : *problems) {
       BALLAST_CHECK(!problem.path.empty() && !problem.message.empty());
     }
   }
-  if (validated.model == nullptr) return 0;
+  if (validated.model == nullptr) return;
   const Model& model = *validated.model;
   BALLAST_CHECK(model.generation == 7);
   BALLAST_CHECK(!model.interfaces.empty());
   BALLAST_CHECK(model.threads >= 1 && model.threads <= 64);
   for (const VirtualService& service : model.services) CheckService(service);
-  // The same text gives the same value.
-  BALLAST_CHECK(*ballast::config::Validate(*config, 7).model == model);
+  // The same configuration gives the same value.
+  BALLAST_CHECK(*ballast::config::Validate(config, 7).model == model);
+}
+
+}  // namespace
+
+// The bytes are read as text, and as a message in Protobuf's binary form, which
+// mutation leaves readable far more often.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const absl::string_view text(reinterpret_cast<const char*>(data), size);
+  const auto config = ballast::config::ParseConfig(text);
+  if (config.ok()) {
+    CheckConfig(*config);
+  } else {
+    BALLAST_CHECK(!config.status().message().empty());
+  }
+  ballast::config::proto::Config message;
+  if (message.ParseFromArray(data, static_cast<int>(size))) {
+    CheckConfig(message);
+  }
   return 0;
 }

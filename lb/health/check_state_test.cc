@@ -178,6 +178,34 @@ TEST(CheckStateTest, RefusedFlowsAloneTakeNoServerDown) {
   EXPECT_TRUE(state.up());
 }
 
+TEST(CheckStateTest, RefusedFlowDoesNotShortenThePauseOfACheck) {
+  Instant now;
+  CheckState state = UpAndProbing(Defaults(), now);
+  ASSERT_THAT(state.Step(now, ProbeDone{1, ProbeResult::kRefused}), IsEmpty());
+  const Instant deadline = state.deadline();
+  EXPECT_THAT(state.Step(now, FlowRefused{}), IsEmpty());
+  EXPECT_EQ(state.deadline(), deadline);
+}
+
+// With 3 failures wanted, two must be the check's own however many flows were
+// refused meanwhile.
+TEST(CheckStateTest, RefusedFlowsDoNotAddUpWhileNothingCanBeSent) {
+  HealthCheck check = Defaults();
+  check.retry_count = 3;
+  CheckState state(check, 0, kStart, /*up=*/true);
+  for (uint32_t probe = 1; probe <= 5; ++probe) {
+    ASSERT_THAT(state.Step(kStart, FlowRefused{}),
+                ElementsAre(Action{Kind::kStartProbe, probe}));
+    ASSERT_THAT(state.Step(kStart, ProbeDone{probe, ProbeResult::kLocalError}),
+                IsEmpty());
+  }
+  ASSERT_THAT(state.Step(kStart, FlowRefused{}),
+              ElementsAre(Action{Kind::kStartProbe, 6}));
+  EXPECT_THAT(state.Step(kStart, ProbeDone{6, ProbeResult::kRefused}),
+              IsEmpty());
+  EXPECT_TRUE(state.up());
+}
+
 TEST(CheckStateTest, ProbeThatCouldNotBeSentSaysNothing) {
   Instant now;
   CheckState state = UpAndProbing(Defaults(), now);
