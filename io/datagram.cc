@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "io/base/status_macros.h"
+#include "io/socket_address.h"
 
 namespace ballast {
 namespace {
@@ -54,7 +55,9 @@ void ReadControl(msghdr& message, ReceivedDatagram& datagram) {
 group_req GroupRequest(const Address& group, int ifindex) {
   group_req request{};
   request.gr_interface = static_cast<uint32_t>(ifindex);
-  request.gr_group = ToSocketAddress({group, 0}, ifindex).storage;
+  SocketAddress address({group, 0});
+  address.set_scope(ifindex);
+  std::memcpy(&request.gr_group, address.get(), address.length());
   return request;
 }
 
@@ -71,47 +74,6 @@ absl::Status GroupError(absl::string_view what, const Address& group,
 
 }  // namespace
 
-SocketAddress ToSocketAddress(const Endpoint& endpoint, int ifindex) {
-  SocketAddress result;
-  const std::span<const uint8_t> wire = endpoint.address.wire();
-  if (endpoint.address.is_v4()) {
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(endpoint.port);
-    std::memcpy(&v4.sin_addr, wire.data(), wire.size());
-    std::memcpy(&result.storage, &v4, sizeof(v4));
-    result.size = sizeof(v4);
-    return result;
-  }
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(endpoint.port);
-  std::memcpy(&v6.sin6_addr, wire.data(), wire.size());
-  // ff02::/16 is link-local too (RFC 4291, 2.7).
-  const bool is_link_group =
-      endpoint.address.is_multicast() && (wire[1] & 0x0f) == 2;
-  if (endpoint.address.is_link_local() || is_link_group) {
-    v6.sin6_scope_id = static_cast<uint32_t>(ifindex);
-  }
-  std::memcpy(&result.storage, &v6, sizeof(v6));
-  result.size = sizeof(v6);
-  return result;
-}
-
-Endpoint FromSocketAddress(const sockaddr_storage& storage) {
-  if (storage.ss_family == AF_INET) {
-    sockaddr_in v4;
-    std::memcpy(&v4, &storage, sizeof(v4));
-    return {Address::V4(ntohl(v4.sin_addr.s_addr)), ntohs(v4.sin_port)};
-  }
-  if (storage.ss_family == AF_INET6) {
-    sockaddr_in6 v6;
-    std::memcpy(&v6, &storage, sizeof(v6));
-    return {Address::FromBytes(v6.sin6_addr.s6_addr), ntohs(v6.sin6_port)};
-  }
-  return {};
-}
-
 absl::Status AskForHeaderFields(int fd, bool ipv6) {
   if (ipv6) {
     BALLAST_RETURN_IF_ERROR(
@@ -125,12 +87,12 @@ absl::Status AskForHeaderFields(int fd, bool ipv6) {
 absl::StatusOr<ReceivedDatagram> ReceiveDatagram(int fd,
                                                  std::span<uint8_t> buffer,
                                                  bool skip_ip_header) {
-  sockaddr_storage source{};
+  SocketAddress source;
   iovec part{buffer.data(), buffer.size()};
   alignas(cmsghdr) char control[256];
   msghdr message{};
-  message.msg_name = &source;
-  message.msg_namelen = sizeof(source);
+  message.msg_name = source.get();
+  message.msg_namelen = SocketAddress::capacity();
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = control;
@@ -141,7 +103,7 @@ absl::StatusOr<ReceivedDatagram> ReceiveDatagram(int fd,
   } while (n < 0 && errno == EINTR);
   if (n < 0) return absl::ErrnoToStatus(errno, "receive datagram");
   ReceivedDatagram datagram;
-  datagram.source = FromSocketAddress(source);
+  datagram.source = source.endpoint();
   datagram.payload = buffer.first(static_cast<size_t>(n));
   ReadControl(message, datagram);
   if (skip_ip_header) {
@@ -158,11 +120,12 @@ absl::StatusOr<ReceivedDatagram> ReceiveDatagram(int fd,
 
 absl::Status SendDatagram(int fd, std::span<const uint8_t> payload,
                           const Endpoint& destination, int ifindex) {
-  const SocketAddress to = ToSocketAddress(destination, ifindex);
+  SocketAddress to(destination);
+  to.set_scope(ifindex);
   ssize_t n;
   do {
     n = sendto(fd, payload.data(), payload.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
-               to.get(), to.size);
+               to.get(), to.length());
   } while (n < 0 && errno == EINTR);
   if (n < 0) {
     return absl::ErrnoToStatus(

@@ -1,11 +1,9 @@
-// What raw and UDP sockets share: addresses to and from the kernel's form,
-// group membership, and receiving a datagram with what its IP header said.
+// What raw and UDP sockets share: group membership, and receiving a datagram
+// with what its IP header said.
 //
 // Source  ip(7), ipv6(7), raw(7), RFC 3542.
 #ifndef IO_DATAGRAM_H_
 #define IO_DATAGRAM_H_
-
-#include <sys/socket.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -17,20 +15,6 @@
 #include "io/base/address.h"
 
 namespace ballast {
-
-// A sockaddr_in or sockaddr_in6 with its size, for system calls.
-struct SocketAddress {
-  sockaddr_storage storage{};
-  socklen_t size = 0;
-
-  const sockaddr* get() const {
-    return reinterpret_cast<const sockaddr*>(&storage);
-  }
-};
-// `ifindex` is the scope of link-local IPv6 addresses and groups, else unused.
-SocketAddress ToSocketAddress(const Endpoint& endpoint, int ifindex);
-// The unspecified address and port for other families.
-Endpoint FromSocketAddress(const sockaddr_storage& storage);
 
 struct ReceivedDatagram {
   Endpoint source;      // Port 0 on raw sockets.

@@ -37,7 +37,8 @@ void AppendVethEnd(NetlinkBuilder& builder, const Netlink::VethEnd& end) {
 }
 
 NetlinkBuilder AddressRequest(uint16_t type, uint16_t flags, int ifindex,
-                              const Prefix& prefix) {
+                              const Prefix& prefix,
+                              uint32_t flags_of_v6 = IFA_F_NODAD) {
   ifaddrmsg header{};
   header.ifa_family = FamilyOf(prefix.address);
   header.ifa_prefixlen = prefix.length;
@@ -48,7 +49,7 @@ NetlinkBuilder AddressRequest(uint16_t type, uint16_t flags, int ifindex,
       .Bytes(IFA_LOCAL, prefix.address.wire())
       .Bytes(IFA_ADDRESS, prefix.address.wire());
   if (!prefix.address.is_v4() && type == RTM_NEWADDR) {
-    builder.Value(IFA_FLAGS, uint32_t{IFA_F_NODAD});
+    builder.Value(IFA_FLAGS, flags_of_v6);
   }
   return builder;
 }
@@ -338,6 +339,19 @@ absl::Status Netlink::AddAddress(int ifindex, const Prefix& prefix) {
   return socket_.Request(AddressRequest(RTM_NEWADDR, kCreate, ifindex, prefix),
                          absl::StrCat("add address ", prefix.ToString(),
                                       " to interface ", ifindex));
+}
+
+absl::Status Netlink::AddFloatingAddress(int ifindex, const Address& address) {
+  const Prefix host{address, static_cast<uint8_t>(address.is_v4() ? 32 : 128)};
+  NetlinkBuilder request = AddressRequest(RTM_NEWADDR, kCreate, ifindex, host,
+                                          IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
+  // Valid for ever, preferred never: "deprecated" (RFC 6724, rule 3).
+  ifa_cacheinfo lifetime{};
+  lifetime.ifa_valid = UINT32_MAX;
+  if (!address.is_v4()) request.Value(IFA_CACHEINFO, lifetime);
+  return socket_.Request(
+      std::move(request),
+      absl::StrCat("add address ", host.ToString(), " to interface ", ifindex));
 }
 
 absl::Status Netlink::DeleteAddress(int ifindex, const Prefix& prefix) {

@@ -60,6 +60,9 @@ class Netlink {
   // at once (no duplicate detection): whoever calls has looked before.
   // kAlreadyExists if it is there.
   absl::Status AddAddress(int ifindex, const Prefix& prefix);
+  // A host address (/32, /128) that may move to another unit: no route of its
+  // own, and the kernel never picks it as the source of other traffic.
+  absl::Status AddFloatingAddress(int ifindex, const Address& address);
   absl::Status DeleteAddress(int ifindex, const Prefix& prefix);
 
   struct Route {

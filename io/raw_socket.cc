@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "io/base/status_macros.h"
+#include "io/socket_address.h"
 
 namespace ballast {
 
@@ -52,8 +53,9 @@ absl::StatusOr<RawSocket> RawSocket::OpenType(const Options& options, int type,
                    sizeof(on)) != 0) {
       return absl::ErrnoToStatus(errno, "set IP_TRANSPARENT");
     }
-    const SocketAddress self = ToSocketAddress({*options.source, 0}, ifindex);
-    if (bind(fd.get(), self.get(), self.size) != 0) {
+    SocketAddress self(Endpoint{*options.source, 0});
+    self.set_scope(ifindex);
+    if (bind(fd.get(), self.get(), self.length()) != 0) {
       return absl::ErrnoToStatus(
           errno, "bind socket to " + options.source->ToString());
     }

@@ -36,6 +36,16 @@ class SocketAddress {
   static SocketAddress Local(int fd) { return Ask(fd, &getsockname); }
   static SocketAddress Peer(int fd) { return Ask(fd, &getpeername); }
 
+  // The interface of a link-local IPv6 address or group; no effect on others.
+  void set_scope(int ifindex) {
+    const uint8_t* bytes = v6_.sin6_addr.s6_addr;
+    const bool is_link_local = bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
+    const bool is_link_group = bytes[0] == 0xff && (bytes[1] & 0x0f) == 2;
+    if (family() == AF_INET6 && (is_link_local || is_link_group)) {
+      v6_.sin6_scope_id = static_cast<uint32_t>(ifindex);
+    }
+  }
+
   int family() const { return v6_.sin6_family; }
   const sockaddr* get() const {
     return reinterpret_cast<const sockaddr*>(&v6_);

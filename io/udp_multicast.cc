@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "io/base/status_macros.h"
+#include "io/socket_address.h"
 
 // Linux 4.20; missing from Debian 12's netinet/in.h.
 #ifndef IPV6_MULTICAST_ALL
@@ -45,8 +46,9 @@ absl::StatusOr<UdpMulticast> UdpMulticast::Open(const Options& options) {
     }
     // Bound to the group: other datagrams to the port stay away. Linux sends
     // from the interface's own address all the same.
-    const SocketAddress self = ToSocketAddress(options.group, ifindex);
-    if (bind(fd.get(), self.get(), self.size) != 0) {
+    SocketAddress self(options.group);
+    self.set_scope(ifindex);
+    if (bind(fd.get(), self.get(), self.length()) != 0) {
       return absl::ErrnoToStatus(errno, "bind to " + options.group.ToString());
     }
     BALLAST_RETURN_IF_ERROR(JoinGroup(fd.get(), group, ifindex));
