@@ -10,7 +10,11 @@
 #ifndef LB_L4_CONNECTION_H_
 #define LB_L4_CONNECTION_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <iterator>
 
 #include "io/base/instant.h"
 #include "lb/l4/flow_tuple.h"
@@ -44,12 +48,14 @@ enum ConnectionFlag : uint16_t {
 // IPv4 lines must not straddle; IPv6 ones are packed to save memory.
 template <typename A>
 struct alignas(sizeof(A) == 4 ? 64 : 8) Connection {
+  // In this order, so that both tuples are a run of addresses and a run of
+  // ports: server, client and client, vip.
+  A server{};
   A client{};
   A vip{};
-  A server{};
+  uint16_t server_port = 0;
   uint16_t client_port = 0;
   uint16_t vip_port = 0;
-  uint16_t server_port = 0;
   uint8_t protocol = 0;
   TcpState state = TcpState::kNone;  // kNone for ever if not TCP.
   uint16_t flags = 0;                // ConnectionFlag.
@@ -82,10 +88,36 @@ struct alignas(sizeof(A) == 4 ? 64 : 8) Connection {
   FlowTuple<A> Reverse() const {
     return {server, client, server_port, client_port, protocol};
   }
-  bool IsForward(const FlowTuple<A>& t) const { return t == Forward(); }
-  // Direct return has no reverse packets.
-  bool IsReverse(const FlowTuple<A>& t) const {
-    return t == Reverse() && !Has(kDirect);
+  // How a tuple compares: 0 is equal. Both are worked out without a branch,
+  // since a server's packets come as often as a client's.
+  struct Difference {
+    uint64_t forward;
+    uint64_t reverse;  // Never 0 for direct return.
+
+    bool IsNone() const { return std::min(forward, reverse) == 0; }
+    bool IsReverse() const { return reverse == 0; }
+  };
+  Difference DifferenceTo(const FlowTuple<A>& t) const {
+    const uint64_t protocols = protocol ^ t.protocol;
+    return {Compare(&client, &client_port, t) | protocols,
+            Compare(&server, &server_port, t) | protocols | (flags & kDirect)};
+  }
+
+ private:
+  // 0 if two addresses and two ports from here on are the tuple's.
+  static uint64_t Compare(const A* addresses, const uint16_t* ports,
+                          const FlowTuple<A>& t) {
+    uint64_t mine[2 * sizeof(A) / 8];
+    uint64_t its[2 * sizeof(A) / 8];
+    std::memcpy(mine, addresses, sizeof(mine));
+    std::memcpy(its, &t.source, sizeof(its));
+    uint32_t my_ports;
+    uint32_t its_ports;
+    std::memcpy(&my_ports, ports, 4);
+    std::memcpy(&its_ports, &t.source_port, 4);
+    uint64_t difference = my_ports ^ its_ports;
+    for (size_t i = 0; i < std::size(mine); ++i) difference |= mine[i] ^ its[i];
+    return difference;
   }
 };
 static_assert(sizeof(Connection<AddressV4>) == 64);

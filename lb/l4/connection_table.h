@@ -3,8 +3,8 @@
 //
 // Use per batch, to overlap the memory latency of all its packets:
 //   for each packet  hash[i] = table.Hash(tuple[i]); table.Prefetch(hash[i]);
-//   for each packet  table.PrefetchCandidate(hash[i]);
-//   for each packet  found = table.Find(tuple[i], hash[i]); ...
+//   for each packet  hint[i] = table.PrefetchCandidate(hash[i]);
+//   for each packet  found = table.Find(tuple[i], hash[i], hint[i]); ...
 // and for a packet of a found connection: found.connection->last_seen_ms =
 // now_ms. Call Advance() now and then (each few ms) with a budget.
 //
@@ -48,7 +48,7 @@ enum class InsertOutcome : uint8_t {
   kReverseTaken,
 };
 
-enum class PacketDirection : uint8_t { kFromClient, kFromServer };
+enum class PacketDirection : uint8_t { kFromClient = 0, kFromServer = 1 };
 
 template <typename A>
 class ConnectionTable {
@@ -59,9 +59,12 @@ class ConnectionTable {
   static constexpr uint32_t kLimitMax = FlowIndex::kNumberMax;
 
   struct Options {
-    uint32_t limit = 0;       // 1 .. kLimitMax.
-    SipKey key = {};          // Secret, random.
-    bool huge_pages = false;  // See LazyMemory.
+    uint32_t limit = 0;  // 1 .. kLimitMax.
+    SipKey key = {};     // Secret, random.
+    // Asks the system for 2 MiB pages where whole ones are used: a third less
+    // time per lookup at 10 M connections. The price is that memory comes in
+    // lumps, and the index is taken whole almost at once.
+    bool huge_pages = true;
   };
 
   struct Found {
@@ -103,30 +106,30 @@ class ConnectionTable {
   uint64_t Hash(const Tuple& tuple) const { return hasher_(tuple); }
   void Prefetch(uint64_t hash) const { index_.Prefetch(hash); }
   // Reads the bucket, which Prefetch() has brought in meanwhile.
-  void PrefetchCandidate(uint64_t hash) const {
-    if (const uint32_t candidate = index_.Candidate(hash)) {
+  // Returns a hint for Find(), 0 if there is none.
+  uint32_t PrefetchCandidate(uint64_t hash) const {
+    return index_.Candidate(hash, [this](uint32_t candidate) {
       const auto* line = reinterpret_cast<const char*>(&entries_[candidate]);
       __builtin_prefetch(line);
-      if constexpr (sizeof(Entry) > 64) {
-        __builtin_prefetch(line + sizeof(Entry) - 1);
-      }
-    }
+      if constexpr (sizeof(Entry) > 64) __builtin_prefetch(line + 64);
+    });
   }
 
-  // `hash` is Hash(tuple).
-  Found Find(const Tuple& tuple, uint64_t hash) {
+  // `hash` is Hash(tuple); `hint` is 0 or what PrefetchCandidate(hash) said
+  // since, however long ago.
+  Found Find(const Tuple& tuple, uint64_t hash, uint32_t hint = 0) {
+    if (hint != 0) {
+      Entry& entry = entries_[hint];
+      const auto difference = entry.DifferenceTo(tuple);
+      if (difference.IsNone() && IsLive(entry)) {
+        return {&entry, DirectionOf(difference.IsReverse())};
+      }
+    }
     Found found;
     const uint32_t number = index_.Find(hash, [&](uint32_t candidate) {
-      const Entry& entry = entries_[candidate];
-      if (entry.IsForward(tuple)) {
-        found.direction = PacketDirection::kFromClient;
-        return true;
-      }
-      if (entry.IsReverse(tuple)) {
-        found.direction = PacketDirection::kFromServer;
-        return true;
-      }
-      return false;
+      const auto difference = entries_[candidate].DifferenceTo(tuple);
+      found.direction = DirectionOf(difference.IsReverse());
+      return difference.IsNone();
     });
     if (number != 0) found.connection = &entries_[number];
     return found;
@@ -241,6 +244,9 @@ class ConnectionTable {
   explicit ConnectionTable(const Options& options)
       : hasher_(options.key), limit_(options.limit) {}
 
+  static PacketDirection DirectionOf(bool reverse) {
+    return static_cast<PacketDirection>(reverse);
+  }
   static bool IsLive(const Entry& entry) { return entry.wheel_prev != 0; }
   uint32_t NumberOf(const Entry* entry) const {
     return static_cast<uint32_t>(entry - entries_);

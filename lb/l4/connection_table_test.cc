@@ -92,6 +92,20 @@ TYPED_TEST(ConnectionTableTest, DirectReturnIsFoundFromTheClientOnly) {
   EXPECT_FALSE(table.Find(init.Reverse()));
 }
 
+TYPED_TEST(ConnectionTableTest, AHintToTheWrongLineFindsNothing) {
+  auto table = MakeTable<TypeParam>(10);
+  const auto init = Make<TypeParam>(1, 1000, 2, 80, 3, 80, /*direct=*/true);
+  auto* connection = table.Insert(0, init, 1000).connection;
+  const uint64_t hash = table.Hash(init.Forward());
+  const uint32_t hint = table.PrefetchCandidate(hash);
+  EXPECT_EQ(table.Find(init.Forward(), hash, hint).connection, connection);
+  const uint64_t reverse_hash = table.Hash(init.Reverse());
+  EXPECT_FALSE(table.Find(init.Reverse(), reverse_hash, hint));
+  // It went after the batch was prepared.
+  table.Erase(connection);
+  EXPECT_FALSE(table.Find(init.Forward(), hash, hint));
+}
+
 TYPED_TEST(ConnectionTableTest, AnyFieldOfTheTupleDistinguishes) {
   auto table = MakeTable<TypeParam>(10);
   const auto init = Make<TypeParam>(1, 1000, 2, 80, 3, 8080);
@@ -387,8 +401,10 @@ void CompareWithModel(uint32_t seed, uint32_t limit, int operations) {
         const auto expected = model.tuples.find(model.KeyOf(tuple));
         const uint64_t hash = table.Hash(tuple);
         table.Prefetch(hash);
-        table.PrefetchCandidate(hash);
-        const auto found = table.Find(tuple, hash);
+        const uint32_t hint = table.PrefetchCandidate(hash);
+        // Whatever the hint, the answer is the same.
+        const auto found =
+            table.Find(tuple, hash, pick(3) == 0 ? 1 + pick(limit) : hint);
         ASSERT_EQ(static_cast<bool>(found), expected != model.tuples.end());
         if (found) {
           EXPECT_EQ(found.connection->client_next_seq,

@@ -85,9 +85,11 @@ class FlowIndex {
     __builtin_prefetch(&buckets_[Home(hash)]);
   }
 
-  // The first number in the home bucket whose tag agrees, or 0: worth
-  // prefetching, not yet known to be right.
-  uint32_t Candidate(uint64_t hash) const {
+  // The first number in the home bucket whose tag agrees, or 0: not yet known
+  // to be right, but worth fetch(number), as is the second if there is one.
+  // With none, starts to fetch the next bucket of the chain.
+  template <typename Fetch>
+  uint32_t Candidate(uint64_t hash, Fetch&& fetch) const {
     const Bucket& bucket = buckets_[Home(hash)];
     const uint32_t matches = bucket.MatchTag(Tag(hash));
     if (matches == 0) {
@@ -96,7 +98,12 @@ class FlowIndex {
       }
       return 0;
     }
-    return bucket.entries[__builtin_ctz(matches)] & kNumberMax;
+    const uint32_t first = bucket.entries[__builtin_ctz(matches)] & kNumberMax;
+    fetch(first);
+    if (const uint32_t more = matches & (matches - 1); more != 0) {
+      fetch(bucket.entries[__builtin_ctz(more)] & kNumberMax);
+    }
+    return first;
   }
 
   // The number entered under `hash` for which is_it(number) holds, or 0.

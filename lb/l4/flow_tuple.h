@@ -6,6 +6,7 @@
 #ifndef LB_L4_FLOW_TUPLE_H_
 #define LB_L4_FLOW_TUPLE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -60,6 +61,8 @@ struct FlowTuple {
 
   friend bool operator==(const FlowTuple&, const FlowTuple&) = default;
 };
+static_assert(offsetof(FlowTuple<AddressV4>, source_port) == 8);
+static_assert(offsetof(FlowTuple<AddressV6>, source_port) == 32);
 
 }  // namespace ballast::l4
 

@@ -14,8 +14,7 @@ namespace ballast::l4 {
 absl::StatusOr<LazyMemory> LazyMemory::Create(size_t bytes, bool huge_pages) {
   constexpr size_t kHugePage = size_t{2} << 20;
   LazyMemory memory;
-  memory.mapped_bytes_ =
-      huge_pages ? (bytes + 2 * kHugePage - 1) / kHugePage * kHugePage : bytes;
+  memory.mapped_bytes_ = huge_pages ? bytes + kHugePage : bytes;
   void* mapping =
       mmap(nullptr, memory.mapped_bytes_, PROT_READ | PROT_WRITE,
            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, /*fd=*/-1, 0);
@@ -28,9 +27,10 @@ absl::StatusOr<LazyMemory> LazyMemory::Create(size_t bytes, bool huge_pages) {
   auto base = reinterpret_cast<uintptr_t>(mapping);
   if (huge_pages) {
     base = (base + kHugePage - 1) / kHugePage * kHugePage;
-    // A refusal costs speed, nothing else.
-    madvise(reinterpret_cast<void*>(base),
-            (bytes + kHugePage - 1) / kHugePage * kHugePage, MADV_HUGEPAGE);
+    // Only pages used whole: the rest keeps small ones, so that no memory is
+    // taken for nothing. A refusal costs speed, nothing else.
+    madvise(reinterpret_cast<void*>(base), bytes / kHugePage * kHugePage,
+            MADV_HUGEPAGE);
   }
   memory.base_ = reinterpret_cast<void*>(base);
   return memory;
