@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <linux/if_packet.h>
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,7 @@ struct Case {
   bool passes;
   FilterContext context;
 };
+void PrintTo(const Case& c, std::ostream* out) { *out << c.frame; }
 
 class PacketFilterTest : public ::testing::TestWithParam<Case> {};
 
