@@ -64,10 +64,7 @@ void EpollReactor::Turn(Instant deadline) {
   TakeQueue();
   while (Operation* op = NextQueued()) {
     if (op->cancelled_) {
-      // What went out is told, as the kernel does for io_uring.
-      End(op, op->kind_ == Operation::Kind::kSend && op->progress_ > 0
-                  ? static_cast<int32_t>(op->progress_)
-                  : -ECANCELED);
+      End(op, CancelledResult(op));
     } else if (op->fd_ < 0) {
       End(op, -EBADF);
     } else {

@@ -12,12 +12,13 @@
 // Descriptor  non-blocking, the caller's; close it after the final completion.
 //             At most one reading (Accept, Receive, Read), one writing
 //             (Connect, Send, Write) and one polling operation at a time.
-// Result      what the system call returns, or -errno.
+// Result      what the system call returns, or -errno. The final completion of
+//             Accept, Receive and Poll brings nothing but the reason.
 // Order       none between operations, but timeouts fire in deadline order.
 // Cost        no allocation per operation; one indirect call per completion.
 //             io_uring: one system call per turn. epoll: one per operation.
-// Threads     one: from the first RunOnce() on, everything belongs to its
-//             thread but Wake() and Stop(). A reactor may be destroyed by
+// Threads     one: from the first RunOnce() or fd() on, everything belongs to
+//             its thread but Wake() and Stop(). A reactor may be destroyed by
 //             another thread once that thread has ended.
 #ifndef IO_REACTOR_H_
 #define IO_REACTOR_H_
@@ -202,9 +203,10 @@ class Reactor {
   virtual void Stop() = 0;
   virtual void Wake() = 0;
 
-  // To drive the reactor from another loop (epoll, poll): whenever this is
-  // readable, call RunOnce(Instant()). The reactor's descriptor; stays the
-  // same.
+  // To drive the reactor from another loop (epoll, poll) on the same thread:
+  // whenever this is readable, call RunOnce(Instant()). To be called before the
+  // first turn; the descriptor is the reactor's and stays the same. The other
+  // loop must take EINTR as a matter of course.
   virtual int fd() = 0;
 
   // The monotonic clock as read in this turn.
@@ -229,7 +231,8 @@ struct ReactorOptions {
   uint32_t buffer_count = 512;
   uint32_t buffer_size = 8192;
   // Sends of at least so many bytes are not copied, where the kernel can; they
-  // complete when the peer has acknowledged them. Off unless lowered.
+  // complete, cancelled or not, when the peer has acknowledged them. Off unless
+  // lowered.
   uint32_t zero_copy_bytes_min = std::numeric_limits<uint32_t>::max();
   std::function<void(absl::string_view)> log;  // Standard error if empty.
 

@@ -2,15 +2,22 @@
 // values are those of the system calls' manual pages; the other end of each
 // connection is the kernel's, driven with plain calls.
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <random>
@@ -19,7 +26,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -27,6 +36,7 @@
 #include "io/base/instant.h"
 #include "io/reactor.h"
 #include "io/socket_address.h"
+#include "io/unique_fd.h"
 
 namespace ballast {
 namespace {
@@ -36,25 +46,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// Closes on destruction.
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) { EXPECT_GE(fd, 0) << strerror(errno); }
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() { Close(); }
-  void Close() {
-    if (fd_ >= 0) close(std::exchange(fd_, -1));
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
+using Fd = UniqueFd;
 
 // An operation that writes down what happens to it.
 struct Watched {
@@ -208,7 +200,7 @@ TEST_P(ReactorTest, ConnectToAClosedPortIsRefused) {
     SCOPED_TRACE(address.ToString());
     Fd listener = Listener(address);
     const SocketAddress to = SocketAddress::Local(listener.get());
-    listener.Close();
+    listener.Reset();
     const Fd fd = TcpSocket(to.family());
     Watched connect;
     reactor_->Connect(&connect.op, fd.get(), to.get(), to.length());
@@ -246,7 +238,7 @@ TEST_P(ReactorTest, ReceiveGoesOnUntilThePeerCloses) {
   ASSERT_EQ(write(theirs.get(), "two", 3), 3);
   ASSERT_TRUE(RunUntil([&] { return receive.bytes == "onetwo"; }));
   EXPECT_EQ(receive.finals, 0);
-  theirs.Close();
+  theirs.Reset();
   ASSERT_TRUE(RunUntilDone(receive));
   EXPECT_THAT(receive.results, ElementsAre(3, 3, 0));
 }
@@ -262,7 +254,7 @@ TEST_P(ReactorTest, ReceiveReportsAReset) {
   ASSERT_EQ(
       setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)),
       0);
-  client.Close();
+  client.Reset();
   ASSERT_TRUE(RunUntilDone(receive));
   EXPECT_THAT(receive.results, ElementsAre(-ECONNRESET));
 }
@@ -352,6 +344,37 @@ TEST_P(ReactorTest, StarvedReceiversAllGetTheirBytes) {
   for (auto& receive : receives) EXPECT_TRUE(RunUntilDone(*receive));
 }
 
+TEST_P(ReactorTest, ABufferThatOneReceiverDoesNotNeedGoesToTheNext) {
+  MakeWithBuffers(1, 16);
+  auto [a, a_peer] = Pair();
+  auto [b, b_peer] = Pair();
+  auto [c, c_peer] = Pair();
+  Watched first, second, third;
+  LentBuffer kept;
+  first.then = [&](Completion& completion) {
+    if (completion.more) kept = std::move(completion.buffer);
+  };
+  reactor_->Receive(&first.op, a.get());
+  ASSERT_EQ(write(a_peer.get(), "a", 1), 1);
+  ASSERT_TRUE(RunUntil([&] { return first.bytes == "a"; }));
+  ASSERT_EQ(write(b_peer.get(), "b", 1), 1);
+  ASSERT_EQ(write(c_peer.get(), "c", 1), 1);
+  reactor_->Receive(&second.op, b.get());
+  reactor_->Receive(&third.op, c.get());
+  RunFor(absl::Milliseconds(10));
+  ASSERT_GE(reactor_->stats().receive_starved, 2u);
+  // What the second waits for is gone when its turn comes.
+  char taken;
+  ASSERT_EQ(read(b.get(), &taken, 1), 1);
+  kept = LentBuffer();
+  ASSERT_TRUE(RunUntil([&] { return third.bytes == "c"; }));
+  EXPECT_EQ(second.bytes, "");
+  for (Watched* w : {&first, &second, &third}) {
+    reactor_->Cancel(&w->op);
+    ASSERT_TRUE(RunUntilDone(*w));
+  }
+}
+
 // --- Send -------------------------------------------------------------------
 
 TEST_P(ReactorTest, SendCompletesWhenEverythingIsSent) {
@@ -381,7 +404,7 @@ TEST_P(ReactorTest, SendCompletesWhenEverythingIsSent) {
 
 TEST_P(ReactorTest, SendToAClosedPeerFailsWithoutASignal) {
   auto [ours, theirs] = Pair();
-  theirs.Close();
+  theirs.Reset();
   const std::string text = "hello";
   Watched send;
   reactor_->Send(&send.op, ours.get(), AsBytes(text));
@@ -400,7 +423,7 @@ TEST_P(ReactorTest, ACancelledSendTellsWhatWentOut) {
   ASSERT_EQ(send.results.size(), 1u);
   ASSERT_GT(send.result(), 0);
   // The peer has exactly that many.
-  ours.Close();
+  ours.Reset();
   int got = 0;
   std::vector<char> piece(1 << 20);
   for (ssize_t n; (n = read(theirs.get(), piece.data(), piece.size())) > 0;) {
@@ -424,7 +447,7 @@ TEST_P(ReactorTest, SendAndReceiveShareADescriptor) {
     char back[8];
     EXPECT_EQ(read(theirs.get(), back, sizeof(back)), 4);
   }
-  theirs.Close();
+  theirs.Reset();
   ASSERT_TRUE(RunUntilDone(receive));
 }
 
@@ -490,7 +513,7 @@ TEST_P(ReactorTest, PollReportsReadinessAtTheStartAndAgain) {
   const size_t before = poll.results.size();
   RunFor(absl::Milliseconds(20));
   EXPECT_EQ(poll.results.size(), before);  // Drained, so no more of it.
-  theirs.Close();
+  theirs.Reset();
   ASSERT_TRUE(RunUntil([&] { return poll.results.size() > before; }));
   EXPECT_NE(poll.result() & POLLHUP, 0);
   reactor_->Cancel(&poll.op);
@@ -525,7 +548,7 @@ TEST_P(ReactorTest, PollBesideAnOperationOnTheSameDescriptor) {
   EXPECT_THAT(poll.results, Each(POLLOUT));
   reactor_->Cancel(&poll.op);
   ASSERT_TRUE(RunUntilDone(poll));
-  theirs.Close();
+  theirs.Reset();
   ASSERT_TRUE(RunUntilDone(receive));
 }
 
@@ -600,7 +623,7 @@ TEST_P(ReactorTest, ATimeoutRestartedForThePastDoesNotHoldUpOthers) {
   ASSERT_TRUE(RunUntil([&] { return !other.results.empty(); }));
   EXPECT_LT(rounds, 1000);
   ASSERT_TRUE(RunUntil([&] { return rounds == 1000; }));
-  theirs.Close();
+  theirs.Reset();
   ASSERT_TRUE(RunUntilDone(other));
 }
 
@@ -706,7 +729,7 @@ TEST_P(ReactorTest, AnOperationMayBeDestroyedInItsFinalCompletion) {
     gone = true;
   };
   reactor_->Receive(&receive->op, ours.get());
-  theirs.Close();
+  theirs.Reset();
   EXPECT_TRUE(RunUntil([&] { return gone; }));
 }
 
@@ -724,13 +747,13 @@ TEST_P(ReactorTest, ADescriptorNumberMayBeReusedAtOnce) {
   };
   reactor_->Receive(&receive.op, number);
   RunFor(absl::Milliseconds(2));
-  first->second.Close();
+  first->second.Reset();
   ASSERT_TRUE(RunUntilDone(receive));
   ASSERT_EQ(second->first.get(), number);
   RunFor(absl::Milliseconds(2));
   ASSERT_EQ(write(second->second.get(), "new", 3), 3);
   ASSERT_TRUE(RunUntil([&] { return next.bytes == "new"; }));
-  second->second.Close();
+  second->second.Reset();
   ASSERT_TRUE(RunUntilDone(next));
 }
 
@@ -858,7 +881,11 @@ class ForeignLoopTest : public ReactorTest {
   }
   bool DriveOnce(int timeout_ms) {
     epoll_event event;
-    if (epoll_wait(epoll_.get(), &event, 1, timeout_ms) != 1) return false;
+    int n;
+    do {
+      n = epoll_wait(epoll_.get(), &event, 1, timeout_ms);
+    } while (n < 0 && errno == EINTR);
+    if (n != 1) return false;
     ++events_;
     reactor_->RunOnce(Instant());
     return true;
@@ -964,7 +991,7 @@ TEST_P(ForeignLoopTest, AnIdleReactorIsNotReadable) {
   EXPECT_FALSE(DriveOnce(30));
   EXPECT_EQ(events_, 0);
   reactor_->Cancel(&timeout.op);
-  theirs.Close();
+  theirs.Reset();
   ASSERT_TRUE(Drive([&] { return receive.done() && timeout.done(); }));
 }
 
@@ -990,20 +1017,88 @@ TEST_P(ForeignLoopTest, ABufferGivenBackOutsideATurnIsNoticed) {
   kept = LentBuffer();
   ASSERT_TRUE(Drive([&] { return receive.bytes == "abcdefgh"; }));
   kept = LentBuffer();
-  theirs.Close();
+  theirs.Reset();
   ASSERT_TRUE(Drive([&] { return receive.done(); }));
 }
 
 std::vector<Backend> Backends() {
   ReactorOptions epoll;
   epoll.backend = ReactorOptions::Backend::kEpoll;
-  return {{"Epoll", epoll}};
+  ReactorOptions uring;
+  uring.backend = ReactorOptions::Backend::kIoUring;
+  ReactorOptions plain = uring;
+  plain.plain_io_uring = true;
+  // Every send without copying, where that is possible.
+  ReactorOptions zero_copy = uring;
+  zero_copy.zero_copy_bytes_min = 1;
+  if (const auto made = MakeReactor(uring); !made.ok()) {
+    std::fprintf(stderr, "SKIPPED, every io_uring test: %s\n",
+                 made.status().ToString().c_str());
+    return {{"Epoll", epoll}};
+  }
+  return {{"Epoll", epoll},
+          {"IoUring", uring},
+          {"IoUringPlain", plain},
+          {"IoUringZeroCopy", zero_copy}};
 }
 
 INSTANTIATE_TEST_SUITE_P(, ReactorTest, ::testing::ValuesIn(Backends()),
                          [](const auto& info) { return info.param.name; });
 INSTANTIATE_TEST_SUITE_P(, ForeignLoopTest, ::testing::ValuesIn(Backends()),
                          [](const auto& info) { return info.param.name; });
+
+// --- Choosing ---------------------------------------------------------------
+
+TEST(MakeReactorTest, FallsBackToEpollWithOneLineThatSaysWhy) {
+  ReactorOptions options;
+  options.forbid_io_uring = true;
+  std::vector<std::string> lines;
+  options.log = [&](absl::string_view line) { lines.emplace_back(line); };
+  const auto reactor = MakeReactor(options);
+  ASSERT_TRUE(reactor.ok());
+  EXPECT_EQ((*reactor)->Describe(), "epoll");
+  EXPECT_THAT(lines, ElementsAre(HasSubstr("forbidden")));
+}
+
+TEST(MakeReactorTest, FailsIfOnlyIoUringWillDoAndItIsForbidden) {
+  ReactorOptions options;
+  options.backend = ReactorOptions::Backend::kIoUring;
+  options.forbid_io_uring = true;
+  EXPECT_EQ(MakeReactor(options).status().code(),
+            absl::StatusCode::kUnavailable);
+}
+
+// As container runtimes do it: a filter that refuses io_uring_setup(2).
+TEST(MakeReactorTest, FallsBackWhereAFilterRefusesIoUring) {
+  const auto run = [] {
+    sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog program = {.len = 4, .filter = code};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+      _exit(1);
+    }
+    auto reactor = MakeReactor();
+    _exit(reactor.ok() && (*reactor)->Describe() == "epoll" ? 0 : 2);
+  };
+  EXPECT_EXIT(run(), ::testing::ExitedWithCode(0),
+              "using epoll: .*io_uring_setup: Operation not permitted");
+}
+
+TEST(MakeReactorTest, SaysWhatOfTheKernelItUses) {
+  ReactorOptions options;
+  options.backend = ReactorOptions::Backend::kIoUring;
+  const auto reactor = MakeReactor(options);
+  if (!reactor.ok()) GTEST_SKIP() << reactor.status();
+  EXPECT_THAT((*reactor)->Describe(), HasSubstr("io_uring ("));
+  std::printf("here: %s\n", (*reactor)->Describe().c_str());
+  options.plain_io_uring = true;
+  EXPECT_EQ((*MakeReactor(options))->Describe(), "io_uring (plain)");
+}
 
 TEST(MakeReactorTest, RefusesBufferCountsOutOfRange) {
   for (const uint32_t count : {0u, 32769u}) {

@@ -201,11 +201,11 @@ size_t ReactorCore::RunOnce(Instant deadline) {
 }
 
 bool ReactorCore::HasWork() const {
-  return !queue_.empty() || (!starved_.empty() && buffers_.free_count() > 0);
+  return !queue_.empty() || (!starved_.empty() && AvailableBuffers() > 0);
 }
 
 void ReactorCore::TakeQueue() {
-  for (size_t n = buffers_.free_count(); n > 0 && !starved_.empty(); --n) {
+  for (size_t n = AvailableBuffers(); n > 0 && !starved_.empty(); --n) {
     queue_.PushBack(starved_.PopFront());
   }
   queue_.MoveTo(&turn_queue_);
@@ -260,6 +260,8 @@ void ReactorCore::OnWakeReadable() {
 
 void ReactorCore::SetDrivenFromOutside() {
   if (driven_from_outside_) return;
+  BALLAST_CHECK(thread_ == std::thread::id());  // No turn yet.
+  thread_ = std::this_thread::get_id();
   driven_from_outside_ = true;
   buffers_.set_on_return(
       [](void* self) {
@@ -321,7 +323,9 @@ void ReactorCore::RunUntilIdle() {
 }
 
 void ReactorCore::FinishQueued() {
-  while (Operation* op = queue_.PopFront()) Finish(op, -ECANCELED);
+  while (Operation* op = queue_.PopFront()) {
+    Finish(op, CancelledResult(op));
+  }
 }
 
 }  // namespace ballast

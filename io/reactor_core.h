@@ -10,6 +10,7 @@
 #define IO_REACTOR_CORE_H_
 
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -64,12 +65,22 @@ class ReactorCore : public Reactor {
     ++stats_.completions;
     op->handler_(op->owner_, Completion{result, true, std::move(buffer)});
   }
+  // What went out of a send is told, even if it was cancelled.
+  static int32_t CancelledResult(const Operation* op) {
+    return op->kind_ == Operation::Kind::kSend && op->progress_ > 0
+               ? static_cast<int32_t>(op->progress_)
+               : -ECANCELED;
+  }
   // `op` may be gone when this returns.
   void Finish(Operation* op, int32_t result);
-  void Requeue(Operation* op) {
-    op->in_backend_ = false;
+  // Queues it for the next turn as it is, or as one the backend let go.
+  void Retry(Operation* op) {
     OperationList::Unlink(op);
     queue_.PushBack(op);
+  }
+  void Requeue(Operation* op) {
+    op->in_backend_ = false;
+    Retry(op);
   }
   void Park(Operation* op) {
     op->in_backend_ = true;
@@ -98,20 +109,24 @@ class ReactorCore : public Reactor {
   void OnWakeReadable();
   // From the first fd() on: what happens outside a turn makes wake_fd readable.
   void SetDrivenFromOutside();
+  bool driven_from_outside() const { return driven_from_outside_; }
 
   // For the backends' destructors. After CancelAll() nothing new starts, and
   // everything pending is in the queue, cancelled.
   bool OnForeignThread() const;
   void CancelAll();
   void RunUntilIdle();
-  // Ends what is in the queue with -ECANCELED.
   void FinishQueued();
 
   ReceiveBuffers buffers_;
+  size_t buffers_in_kernel_ = 0;  // Handed over to be received into.
 
  private:
   bool Start(Operation* op, Operation::Kind kind, int fd);
   bool HasWork() const;
+  size_t AvailableBuffers() const {
+    return buffers_.free_count() + buffers_in_kernel_;
+  }
   void FireTimers();
   // Outside a turn, makes fd() readable so that there will be one.
   void Touch();

@@ -19,7 +19,7 @@ namespace ballast {
 class ReceiveBuffers {
  public:
   ReceiveBuffers(uint32_t count, uint32_t size)
-      : size_(size), memory_(new uint8_t[size_t{count} * size]) {
+      : count_(count), size_(size), memory_(new uint8_t[size_t{count} * size]) {
     free_.reserve(count);
     for (uint32_t i = count; i > 0; --i) {
       free_.push_back(static_cast<uint16_t>(i - 1));
@@ -29,6 +29,7 @@ class ReceiveBuffers {
   ReceiveBuffers(const ReceiveBuffers&) = delete;
   ReceiveBuffers& operator=(const ReceiveBuffers&) = delete;
 
+  uint32_t count() const { return count_; }
   uint32_t size() const { return size_; }
   size_t free_count() const { return free_.size(); }
   uint8_t* data(uint16_t id) const { return &memory_[size_t{id} * size_]; }
@@ -60,6 +61,7 @@ class ReceiveBuffers {
     if (on_return_ != nullptr) on_return_(context_);
   }
 
+  const uint32_t count_;
   const uint32_t size_;
   // Not initialised, so that pages never used are never touched.
   const std::unique_ptr<uint8_t[]> memory_;

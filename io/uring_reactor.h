@@ -1,0 +1,62 @@
+// The reactor on io_uring. For io/ only: use MakeReactor().
+//
+// A turn hands everything queued to the kernel and waits in one system call. A
+// multishot operation that the kernel ends by itself (its completion queue was
+// full, say) is quietly started again, so that the caller sees one operation.
+// Where the kernel lacks multishot receive, receiving is polling and recv().
+#ifndef IO_URING_REACTOR_H_
+#define IO_URING_REACTOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "io/reactor.h"
+#include "io/reactor_core.h"
+#include "io/uring_ring.h"
+
+namespace ballast {
+
+class UringReactor final : public ReactorCore {
+ public:
+  static absl::StatusOr<std::unique_ptr<Reactor>> Make(
+      const ReactorOptions& options);
+  ~UringReactor() override;
+
+  int fd() override;
+  std::string Describe() const override;
+
+ private:
+  UringReactor(const ReactorOptions& options, std::unique_ptr<UringRing> ring);
+
+  void Turn(Instant deadline) override;
+  void Enable();
+  void RefillBuffers();
+  // nullptr when the queue is full and the kernel takes nothing from it now.
+  io_uring_sqe* GetSqe();
+  void Begin(Operation* op);
+  void Prepare(Operation* op, io_uring_sqe* sqe);
+  void BeginCancel(Operation* op);
+  void WatchDescriptor(int fd, uint64_t user_data);
+  void Enter(Instant until);
+  void Reap();
+
+  void OnCompletion(uint64_t user_data, int32_t result, uint32_t flags);
+  void OnReady(Operation* op, int32_t result);
+  void OnMultishot(Operation* op, int32_t result, uint32_t flags);
+  void OnSend(Operation* op, int32_t result, uint32_t flags);
+  void OnSingle(Operation* op, int32_t result);
+  // -EAGAIN and -EINTR are not for the caller: the operation is tried again,
+  // after the former once the descriptor is ready. Unless it is cancelled.
+  bool RetryInstead(Operation* op, int32_t result);
+
+  std::unique_ptr<UringRing> ring_;
+  const bool plain_;
+  const uint32_t zero_copy_bytes_min_;
+};
+
+}  // namespace ballast
+
+#endif  // IO_URING_REACTOR_H_
