@@ -66,6 +66,9 @@ enum class DropReason : uint8_t {
   kServiceDisabled,
   // The connection table is full and the flow has no stateless fallback.
   kConnectionTableFull,
+  // The server's packets could not be told from those of an open flow: the same
+  // client address and port through another service.
+  kFlowAmbiguous,
   // A TCP packet in mid-flow that belongs to no connection.
   kNotSyn,
   // No route to the next hop.
@@ -147,6 +150,8 @@ constexpr const char* DropReasonName(DropReason reason) {
       return "service_disabled";
     case DropReason::kConnectionTableFull:
       return "connection_table_full";
+    case DropReason::kFlowAmbiguous:
+      return "flow_ambiguous";
     case DropReason::kNotSyn:
       return "not_syn";
     case DropReason::kNoRoute:

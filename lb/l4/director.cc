@@ -1,0 +1,469 @@
+#include "lb/l4/director.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "io/base/check.h"
+#include "io/base/status_macros.h"
+#include "lb/l4/responder.h"
+#include "lb/l4/rewrite.h"
+#include "lb/l4/tcp_reset.h"
+
+namespace ballast::l4 {
+namespace {
+
+constexpr size_t kExpireBudget = 1024;  // Looked at per Emit().
+constexpr size_t kSweepLines = 4096;
+
+SipKey TableKey(const config::HashKey& key) {
+  SipKey sip_key;
+  static_assert(sizeof(sip_key) == sizeof(key));
+  std::memcpy(&sip_key, key.data(), key.size());
+  return sip_key;
+}
+
+std::array<uint32_t, kTcpStateCount> TimeoutsMs(
+    const config::TcpTimeouts& timeouts) {
+  const auto ms = [](absl::Duration d) {
+    return static_cast<uint32_t>(absl::ToInt64Milliseconds(d));
+  };
+  std::array<uint32_t, kTcpStateCount> by_state{};
+  const auto set = [&](TcpState state, absl::Duration d) {
+    by_state[static_cast<size_t>(state)] = ms(d);
+  };
+  set(TcpState::kNone, timeouts.none);
+  set(TcpState::kSynSent, timeouts.syn_sent);
+  set(TcpState::kSynReceived, timeouts.syn_recv);
+  set(TcpState::kFinWait, timeouts.fin_wait);
+  set(TcpState::kTimeWait, timeouts.time_wait);
+  set(TcpState::kClose, timeouts.close);
+  set(TcpState::kCloseWait, timeouts.close_wait);
+  set(TcpState::kLastAck, timeouts.last_ack);
+  set(TcpState::kListen, timeouts.listen);
+  set(TcpState::kSynAck, timeouts.synack);
+  return by_state;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Director>> Director::Create(
+    const Options& options, std::shared_ptr<const Plan> plan,
+    std::shared_ptr<const ForwardingView> view, Instant now) {
+  BALLAST_ASSIGN_OR_RETURN(
+      ServerChoice choice,
+      ServerChoice::Create(
+          {.persistence_entries_max = options.persistence_entries_max,
+           .table_key = options.table_key,
+           .source_key = options.source_key}));
+  BALLAST_ASSIGN_OR_RETURN(FragmentTable fragments,
+                           FragmentTable::Create(options.fragments_max,
+                                                 TableKey(options.table_key)));
+  BALLAST_ASSIGN_OR_RETURN(auto v4, ConnectionTable<AddressV4>::Create(
+                                        {.limit = options.connections_max,
+                                         .key = TableKey(options.table_key)}));
+  BALLAST_ASSIGN_OR_RETURN(auto v6, ConnectionTable<AddressV6>::Create(
+                                        {.limit = options.connections_max,
+                                         .key = TableKey(options.table_key)}));
+  std::unique_ptr<Director> director(
+      new Director(options, std::move(view), std::move(choice),
+                   std::move(fragments), std::move(v4), std::move(v6)));
+  director->Apply(now, std::move(plan));
+  return director;
+}
+
+Director::Director(const Options& options,
+                   std::shared_ptr<const ForwardingView> view,
+                   ServerChoice choice, FragmentTable fragments,
+                   ConnectionTable<AddressV4> v4, ConnectionTable<AddressV6> v6)
+    : options_(options),
+      context_(std::move(view), std::move(choice), options.pending_frames_max,
+               std::move(fragments)),
+      v4_(std::move(v4), context_),
+      v6_(std::move(v6), context_) {
+  context_.connections_left = options.connections_max;
+  context_.sink = options.sink;
+}
+
+void Director::Process(Instant now, std::span<Frame> frames,
+                       std::span<Verdict> verdicts) {
+  const size_t count = frames.size();
+  BALLAST_CHECK(count <= kBatchMax && verdicts.size() >= count);
+  context_.counters.director.received.Add(count);
+  const auto is_flow = [this](size_t i) {
+    return parsed_[i] == DropReason::kNone &&
+           (packets_[i].kind == PacketKind::kTcp ||
+            packets_[i].kind == PacketKind::kUdp);
+  };
+  for (size_t i = 0; i < count; ++i) {
+    parsed_[i] = Parse(frames[i], &packets_[i]);
+    if (!is_flow(i)) continue;
+    if (packets_[i].v6) {
+      v6_.Prepare(i, frames[i], packets_[i]);
+    } else {
+      v4_.Prepare(i, frames[i], packets_[i]);
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (!is_flow(i)) continue;
+    if (packets_[i].v6) {
+      v6_.Prefetch(i);
+    } else {
+      v4_.Prefetch(i);
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    verdicts[i] = parsed_[i] == DropReason::kNone
+                      ? Handle(now, i, frames[i], packets_[i])
+                      : context_.Drop(parsed_[i]);
+  }
+}
+
+Verdict Director::Handle(Instant now, size_t i, Frame& frame,
+                         const Packet& packet) {
+  const Port& port = context_.hops.view().ports()[frame.port];
+  if (port.host_mac.has_value()) return HandleFromHost(now, frame, packet);
+  switch (packet.kind) {
+    case PacketKind::kArp:
+    case PacketKind::kNeighbourSolicitation:
+    case PacketKind::kNeighbourAdvertisement:
+      return HandleNeighbour(now, frame, packet);
+    case PacketKind::kNotIp:
+      return context_.Drop(DropReason::kProtocolUnsupported);
+    default:
+      break;
+  }
+  if (std::memcmp(frame.data, port.mac.bytes.data(), 6) != 0) {
+    return context_.Drop(DropReason::kForeign);
+  }
+  if (!active_) return context_.Drop(DropReason::kStandby);
+
+  std::optional<Verdict> verdict;
+  switch (packet.kind) {
+    case PacketKind::kTcp:
+    case PacketKind::kUdp:
+      verdict = packet.v6 ? v6_.Handle(now, i, frame, packet)
+                          : v4_.Handle(now, i, frame, packet);
+      if (verdict) return *verdict;
+      return HandleRest(frame, packet, DropReason::kNoService);
+    case PacketKind::kIcmpError:
+      verdict = packet.v6 ? v6_.HandleError(now, frame, packet)
+                          : v4_.HandleError(now, frame, packet);
+      if (verdict) return *verdict;
+      return HandleRest(frame, packet, DropReason::kIcmpUnmatched);
+    case PacketKind::kFragment:
+      return packet.v6 ? v6_.HandleFragment(now, frame, packet)
+                       : v4_.HandleFragment(now, frame, packet);
+    case PacketKind::kIcmpEchoRequest:
+      if (context_.plan->IsFloating(DestinationAddress(frame, packet))) {
+        if (!MakeEchoReply(frame, packet)) {
+          return context_.Drop(DropReason::kNoRoom);
+        }
+        return context_.Answered();
+      }
+      [[fallthrough]];
+    default:
+      return HandleRest(frame, packet, DropReason::kProtocolUnsupported);
+  }
+}
+
+Verdict Director::HandleRest(Frame& frame, const Packet& packet,
+                             DropReason reason) {
+  // To a floating address: the host may serve it (an L7 listener, management).
+  // To another: a server uses us as its gateway, and the host routes.
+  return context_.Punt(
+      frame, context_.plan->IsFloating(DestinationAddress(frame, packet))
+                 ? reason
+                 : DropReason::kForeign);
+}
+
+Verdict Director::HandleFromHost(Instant now, Frame& frame,
+                                 const Packet& packet) {
+  switch (packet.kind) {
+    case PacketKind::kArp:
+    case PacketKind::kNeighbourSolicitation:
+    case PacketKind::kNeighbourAdvertisement:
+    case PacketKind::kNotIp:
+      return context_.Drop(DropReason::kProtocolUnsupported);
+    default:
+      break;
+  }
+  if (!active_) return context_.Drop(DropReason::kStandby);
+  const Address destination = DestinationAddress(frame, packet);
+  if (context_.plan->IsFloating(destination)) {
+    return context_.Drop(DropReason::kForeign);
+  }
+  const uint16_t host_port = frame.port;
+  const HopCache::Index index = context_.hops.Find(destination);
+  if (index == HopCache::kNone || context_.hops[index].key.port == host_port) {
+    return context_.Drop(DropReason::kNoRoute);
+  }
+  return context_.Send(now, frame, index);
+}
+
+Verdict Director::HandleNeighbour(Instant now, Frame& frame,
+                                  const Packet& packet) {
+  const MacAddress& mac = context_.hops.view().ports()[frame.port].mac;
+  if (!options_.answers_neighbours) return context_.Drop(DropReason::kForeign);
+  const std::optional<NeighbourMessage> message = ReadNeighbour(frame, packet);
+  if (!message) return context_.Drop(DropReason::kMalformedArp);
+  if (message->sender_mac == mac) return context_.Drop(DropReason::kForeign);
+  // Whoever speaks for, or probes for, an address we want has it too.
+  for (const Address& claimed : {message->claims, message->probes}) {
+    if (claimed.is_unspecified()) continue;
+    const AddressClaim::State state = claim_.state(claimed);
+    const bool probe = claimed == message->probes;
+    if (state == AddressClaim::State::kReleased ||
+        (probe && state == AddressClaim::State::kClaimed)) {
+      continue;
+    }
+    context_.counters.director.address_conflicts.Add(1);
+    claim_.OnForeignClaim(now, claimed);
+  }
+  if (!active_) return context_.Drop(DropReason::kStandby);
+  if (message->asks_for.is_unspecified() ||
+      !claim_.claimed(message->asks_for) ||
+      !AnswersOn(frame.port, message->asks_for)) {
+    return context_.Drop(DropReason::kForeign);
+  }
+  const bool answered = packet.kind == PacketKind::kArp
+                            ? MakeArpReply(frame, packet, mac)
+                            : MakeNeighbourAdvertisement(frame, packet, mac);
+  if (!answered) return context_.Drop(DropReason::kNoRoom);
+  return context_.Answered();
+}
+
+bool Director::AnswersOn(uint16_t port, const Address& address) const {
+  const ForwardingView& view = context_.hops.view();
+  for (const auto& floating : context_.plan->model().floating_addresses) {
+    if (floating.address != address) continue;
+    if (!floating.interface.empty()) {
+      return view.ports()[port].name == floating.interface;
+    }
+  }
+  // Where its network is connected; an address of no connected network is
+  // answered for everywhere.
+  bool connected = false;
+  for (const Route& route : view.routes()) {
+    if (route.gateway.has_value() || !route.prefix.Contains(address)) continue;
+    if (view.ports()[route.port].host_mac.has_value()) continue;
+    if (route.port == port) return true;
+    connected = true;
+  }
+  return !connected && !view.ports()[port].host_mac.has_value();
+}
+
+bool Director::Push(const Frame& frame, Verdict verdict) {
+  if (output_.full()) return false;
+  output_.frames[output_.count] = frame;
+  output_.verdicts[output_.count] = verdict;
+  ++output_.count;
+  return true;
+}
+
+size_t Director::Emit(Instant now, std::span<Frame> frames,
+                      std::span<Verdict> verdicts, Allocate allocate) {
+  BALLAST_CHECK(verdicts.size() >= frames.size());
+  output_ = {frames, verdicts, &allocate, 0};
+  EmitWaiting(now);
+  Announce(now);
+  UpdateEnding(now);
+  Sweep(now);
+  v4_.Expire(now, kExpireBudget);
+  v6_.Expire(now, kExpireBudget);
+  return std::exchange(output_, {}).count;
+}
+
+void Director::EmitWaiting(Instant now) {
+  while (!output_.full()) {
+    auto taken = context_.waiting.Take(now, context_.hops.view());
+    if (!taken) return;
+    if (!taken->resolved || !active_) {
+      Push(taken->frame, context_.Drop(DropReason::kNeighbourUnresolved));
+      continue;
+    }
+    SetMacs(taken->frame, *taken->resolved,
+            context_.hops.view().ports()[taken->key.port].mac);
+    context_.counters.director.sent.Add(1);
+    Push(taken->frame, {Verdict::Action::kSend, DropReason::kNone});
+  }
+}
+
+void Director::Announce(Instant now) {
+  if (!options_.answers_neighbours || !active_) return;
+  if (claim_.deadline() <= now) {
+    const auto due = claim_.Step(now);
+    announcements_.insert(announcements_.end(), due.begin(), due.end());
+  }
+  const ForwardingView& view = context_.hops.view();
+  while (!announcements_.empty()) {
+    const AddressClaim::Action& action = announcements_.back();
+    size_t ports = 0;
+    for (uint16_t port = 0; port < view.ports().size(); ++port) {
+      ports += AnswersOn(port, action.address) && view.ports()[port].up;
+    }
+    if (output_.frames.size() - output_.count < ports) return;  // Next time.
+    for (uint16_t port = 0; port < view.ports().size(); ++port) {
+      if (!AnswersOn(port, action.address) || !view.ports()[port].up) continue;
+      Frame frame;
+      if (!(*output_.allocate)(&frame)) return;
+      frame.port = port;
+      const MacAddress& mac = view.ports()[port].mac;
+      const bool built = action.send == AddressClaim::Send::kProbe
+                             ? BuildProbe(frame, action.address, mac)
+                             : BuildAnnouncement(frame, action.address, mac);
+      BALLAST_CHECK(built);  // Every backend's buffers hold 128 bytes.
+      context_.counters.director.sent.Add(1);
+      context_.counters.director.answered.Add(1);
+      Push(frame, {Verdict::Action::kSend, DropReason::kNone});
+    }
+    announcements_.pop_back();
+  }
+}
+
+void Director::UpdateEnding(Instant now) {
+  if (now < next_drain_end_) return;
+  next_drain_end_ = Instant::Never();
+  for (Slot slot = 0; slot < context_.servers.size(); ++slot) {
+    const PlanServer* server = context_.plan->server(slot);
+    if (server == nullptr) continue;
+    const bool drained = server->drop_at_drain_end && server->drain_end <= now;
+    const bool failed = context_.plan->model().drop_on_fail && !server->sorry &&
+                        !context_.choice.healthy(slot);
+    context_.servers[slot].ending = drained || failed;
+    if (drained || failed) {
+      sweeping_v4_ = sweeping_v6_ = true;
+    } else if (server->drop_at_drain_end) {
+      next_drain_end_ = std::min(next_drain_end_, server->drain_end);
+    }
+  }
+  if (sweeping_v4_) {
+    v4_.RestartSweep();
+    v6_.RestartSweep();
+  }
+}
+
+void Director::Sweep(Instant now) {
+  const auto reset = [&](const auto& entry) {
+    // One reset to each end; the server's only where packets of the client's
+    // have said which sequence number it takes.
+    const ResetPair pair{
+        .client = UnpackAddress(entry.client),
+        .vip = UnpackAddress(entry.vip),
+        .server = UnpackAddress(entry.server),
+        .client_port = entry.client_port,
+        .vip_port = entry.vip_port,
+        .server_port = entry.server_port,
+        .direct = entry.Has(kDirect),
+        .client_next = entry.client_next_seq,
+        .client_ack = entry.client_ack,
+    };
+    if (output_.frames.size() - output_.count < 2) return false;
+    const HopCache::Index client_hop = context_.hops.Find(pair.client);
+    const HopCache::Index server_hop = context_.ServerHop(
+        context_.servers[entry.server_slot], entry.server_slot);
+    for (const bool to_client : {true, false}) {
+      const HopCache::Index hop = to_client ? client_hop : server_hop;
+      if (hop == HopCache::kNone || !context_.hops[hop].resolved) continue;
+      Frame frame;
+      if (!(*output_.allocate)(&frame)) return false;
+      BALLAST_CHECK(to_client ? BuildResetToClient(frame, pair)
+                              : BuildResetToServer(frame, pair));
+      context_.counters.director.resets.Add(1);
+      Push(frame, context_.Send(now, frame, hop));
+    }
+    return true;
+  };
+  if (sweeping_v4_) sweeping_v4_ = !v4_.Sweep(now, kSweepLines, reset);
+  if (sweeping_v6_) sweeping_v6_ = !v6_.Sweep(now, kSweepLines, reset);
+}
+
+void Director::SetActive(Instant now, bool active, bool at_once) {
+  active_ = active;
+  if (!active) announcements_.clear();
+  std::vector<Address> wanted;
+  if (active) {
+    for (const auto& floating : context_.plan->model().floating_addresses) {
+      wanted.push_back(floating.address);
+    }
+  }
+  claim_.Want(now, wanted, at_once);
+}
+
+void Director::Apply(Instant now, std::shared_ptr<const Plan> plan) {
+  context_.plan = plan;
+  context_.tcp_timeouts_ms = TimeoutsMs(plan->model().tcp_timeouts);
+  context_.choice.Apply(now, plan);
+  context_.stateless_until.resize(
+      std::max(context_.stateless_until.size(), plan->service_slots()),
+      Instant::FromNanos(0));
+  // Slots in use before stay addressable: their flows may still be here.
+  context_.servers.resize(
+      std::max(context_.servers.size(), plan->server_slots()));
+  for (Slot slot = 0; slot < context_.servers.size(); ++slot) {
+    ServerPath& path = context_.servers[slot];
+    const PlanServer* server = plan->server(slot);
+    path.counters = &context_.counters.servers.Reserve(slot);
+    path.valid = server != nullptr;
+    if (!path.valid) continue;
+    path.nat = server->forwarding == config::Forwarding::kNat;
+    path.idle_timeout_ms = plan->service(server->service)->idle_timeout_ms;
+    path.service = server->service;
+    path.hop = context_.hops.Find(server->endpoint.address);
+    path.hop_epoch = context_.hops.epoch();
+  }
+  for (Slot slot = 0; slot < plan->service_slots(); ++slot) {
+    if (plan->service(slot) != nullptr)
+      context_.counters.services.Reserve(slot);
+  }
+  sweeping_v4_ = sweeping_v6_ = true;
+  v4_.RestartSweep();
+  v6_.RestartSweep();
+  next_drain_end_ = now;
+  if (active_) SetActive(now, true);
+}
+
+void Director::SetView(std::shared_ptr<const ForwardingView> view) {
+  context_.hops.Update(std::move(view));
+}
+
+std::vector<NeighbourKey> Director::TakeUnresolved() {
+  return context_.hops.TakeUnresolved();
+}
+
+void Director::SetHealthy(Instant now, Slot server, bool healthy) {
+  context_.choice.SetHealthy(now, server, healthy);
+  next_drain_end_ = now;  // drop_on_fail is looked at there.
+}
+
+void Director::SetForeignConnections(Slot server, uint32_t count) {
+  context_.choice.SetForeign(server, count);
+}
+
+std::optional<FlowView> Director::FindFlow(const FlowKey& key) {
+  return key.source.address.is_v4() ? v4_.Find(key) : v6_.Find(key);
+}
+
+bool Director::Absorb(Instant now, FlowHandle handle, uint32_t packets,
+                      uint64_t bytes, Instant last_seen) {
+  return handle.v6 ? v6_.Absorb(now, handle, packets, bytes, last_seen)
+                   : v4_.Absorb(now, handle, packets, bytes, last_seen);
+}
+
+size_t Director::Export(Instant now, ExportCursor& cursor,
+                        std::span<FlowRecord> records) {
+  size_t count = 0;
+  uint32_t next = static_cast<uint32_t>(cursor.position);
+  next = cursor.stage == 0 ? v4_.Export(now, next, count, records)
+                           : v6_.Export(now, next, count, records);
+  cursor.position = next;
+  if (next == 0) cursor.done = ++cursor.stage == 2;
+  return count;
+}
+
+bool Director::Import(Instant now, const FlowRecord& record) {
+  if (record.kind != FlowRecord::Kind::kFlow) return false;
+  return record.server.address.is_v4() ? v4_.Import(now, record)
+                                       : v6_.Import(now, record);
+}
+
+}  // namespace ballast::l4

@@ -1,0 +1,168 @@
+// The L4 director of one packet thread: frames in, frames out, nothing else.
+//
+// A pure object. Its owner hands it batches of frames and the time, carries out
+// the verdicts, and calls Emit() for what the director has to send by itself.
+// NAT and direct server return, IPv4 and IPv6, TCP and UDP; ARP, neighbour
+// discovery and echo for floating addresses while active; what is not an L4
+// flow goes to the host's own stack through the punt port, if there is one.
+//
+//   auto director = Director::Create(options, plan, view, now);
+//   n = io.Receive(frames);
+//   (*director)->Process(now, {frames, n}, verdicts);   // send, drop or keep
+//   n = (*director)->Emit(now, frames, verdicts, allocate);
+//
+// Several directors (one per packet thread) share plans and views and nothing
+// else; frames must be steered by the client's address, so that all of a
+// client's packets, their replies and their ICMP errors meet on one.
+//
+// Errors   Create() names the limit that does not fit. Nothing else can fail:
+//          a packet's fate is its Verdict, counted in counters().
+// Cost     per packet: parse, one prefetched look-up, rewrite; no allocation,
+//          no system call, no timer. New flows: see server_choice.h.
+// Threads  one, except counters(): any thread may read.
+#ifndef LB_L4_DIRECTOR_H_
+#define LB_L4_DIRECTOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
+#include "io/base/frame.h"
+#include "io/base/instant.h"
+#include "lb/l4/address_claim.h"
+#include "lb/l4/flow.h"
+#include "lb/l4/flow_path.h"
+#include "lb/l4/next_hop.h"
+#include "lb/l4/path_context.h"
+#include "lb/l4/plan.h"
+
+namespace ballast::l4 {
+
+class Director {
+ public:
+  static constexpr size_t kBatchMax = 64;
+
+  struct Options {
+    // This thread's share.
+    uint32_t connections_max = 1'000'000;
+    uint32_t persistence_entries_max = 262'144;
+    uint32_t fragments_max = 16'384;
+    uint32_t pending_frames_max = 256;
+    // Secret: keys the tables' hashes on client-chosen values.
+    config::HashKey table_key{};
+    // Equal on both units of a pair: keys the source IP hash.
+    config::HashKey source_key{};
+    // Answers ARP, ND and claims addresses: the thread these are steered to.
+    bool answers_neighbours = true;
+    FlowSink* sink = nullptr;  // Not owned; outlives the director.
+  };
+
+  //   kInvalidArgument    a limit out of range
+  //   kResourceExhausted  no address space for a table
+  static absl::StatusOr<std::unique_ptr<Director>> Create(
+      const Options& options, std::shared_ptr<const Plan> plan,
+      std::shared_ptr<const ForwardingView> view, Instant now);
+
+  // One verdict per frame; at most kBatchMax frames. `now` never goes back.
+  void Process(Instant now, std::span<Frame> frames,
+               std::span<Verdict> verdicts);
+
+  // Fills the front of `frames` with what is due: frames that waited for a next
+  // hop (kSend) or waited in vain (kDrop), and the director's own, for which
+  // `allocate` gives an empty frame or returns false. Returns how many; call
+  // again while it fills `frames`. Does the expiry as well, so call it every
+  // few milliseconds.
+  using Allocate = absl::FunctionRef<bool(Frame*)>;
+  size_t Emit(Instant now, std::span<Frame> frames, std::span<Verdict> verdicts,
+              Allocate allocate);
+
+  // Whether floating addresses are ours. `at_once`: announce without asking
+  // whether anyone has them (the partner is known to be gone).
+  void SetActive(Instant now, bool active, bool at_once = false);
+  bool active() const { return active_; }
+
+  // A new configuration. No flow is touched that need not move.
+  void Apply(Instant now, std::shared_ptr<const Plan> plan);
+  void SetView(std::shared_ptr<const ForwardingView> view);
+  // Next hops whose MAC is wanted, since the last call.
+  std::vector<NeighbourKey> TakeUnresolved();
+
+  void SetHealthy(Instant now, Slot server, bool healthy);
+  // Flows of this server on all other threads, at most a millisecond old.
+  void SetForeignConnections(Slot server, uint32_t count);
+
+  // A flow by what its client sends; the fast path's reports of one.
+  std::optional<FlowView> FindFlow(const FlowKey& client_side);
+  // False: the flow has gone.
+  bool Absorb(Instant now, FlowHandle handle, uint32_t packets, uint64_t bytes,
+              Instant last_seen);
+  size_t flow_count() const { return v4_.size() + v6_.size(); }
+
+  // Copies flows out, a piece at a time: starts from a
+  // default cursor, fills the front of `records`, returns how many; done when
+  // cursor.done.
+  struct ExportCursor {
+    int stage = 0;
+    uint64_t position = 0;
+    bool done = false;
+  };
+  size_t Export(Instant now, ExportCursor& cursor,
+                std::span<FlowRecord> records);
+  // Takes one in. False: its service or server is not here, it has expired, or
+  // there is no room.
+  bool Import(Instant now, const FlowRecord& record);
+
+  const AllCounters& counters() const { return context_.counters; }
+  const ServerChoice& choice() const { return context_.choice; }
+  const AddressClaim& claim() const { return claim_; }
+
+ private:
+  Director(const Options& options, std::shared_ptr<const ForwardingView> view,
+           ServerChoice choice, FragmentTable fragments,
+           ConnectionTable<AddressV4> v4, ConnectionTable<AddressV6> v6);
+
+  Verdict Handle(Instant now, size_t i, Frame& frame, const Packet& packet);
+  Verdict HandleNeighbour(Instant now, Frame& frame, const Packet& packet);
+  Verdict HandleFromHost(Instant now, Frame& frame, const Packet& packet);
+  // For what belongs to no flow: to the host, or dropped.
+  Verdict HandleRest(Frame& frame, const Packet& packet, DropReason reason);
+  void EmitOwn(Instant now);
+  void EmitWaiting(Instant now);
+  void Sweep(Instant now);
+  bool AnswersOn(uint16_t port, const Address& address) const;
+  void Announce(Instant now);
+  void UpdateEnding(Instant now);
+
+  // Emit()'s output while it runs.
+  struct Output {
+    std::span<Frame> frames;
+    std::span<Verdict> verdicts;
+    Allocate* allocate = nullptr;
+    size_t count = 0;
+
+    bool full() const { return count == frames.size(); }
+  };
+  bool Push(const Frame& frame, Verdict verdict);
+
+  const Options options_;
+  PathContext context_;
+  FlowPath<AddressV4> v4_;
+  FlowPath<AddressV6> v6_;
+  AddressClaim claim_;
+  std::vector<AddressClaim::Action> announcements_;  // Still to be sent.
+  bool active_ = false;
+  bool sweeping_v4_ = false;
+  bool sweeping_v6_ = false;
+  Instant next_drain_end_ = Instant::Never();
+  Output output_;
+  std::array<Packet, kBatchMax> packets_;
+  std::array<DropReason, kBatchMax> parsed_;
+};
+
+}  // namespace ballast::l4
+
+#endif  // LB_L4_DIRECTOR_H_

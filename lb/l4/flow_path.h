@@ -1,0 +1,124 @@
+// The flows of one address family on one packet thread: found, made, tracked,
+// rewritten, sent on, ended.
+//
+// Use per batch (each frame by its place in the batch):
+//   Prepare(i) for all; Prefetch(i) for all; then Handle(i) in order.
+// Rules
+//   F1  a packet of a known flow goes where the flow goes, whatever the
+//       configuration says of new flows by now.
+//   F2  a TCP flow begins with a SYN; one that meets a closed flow of the same
+//       addresses begins anew.
+//   F3  TTL, MTU: as a router (RFC 1812): time exceeded, packet too big.
+//   F4  a full table harms no flow it holds. A new one is forwarded by hash
+//       while its server says by itself which service it belongs to (or returns
+//       directly); else it is refused.
+//   F5  an ICMP error goes to the end that sent the packet it quotes.
+//   F6  later fragments follow their first.
+//
+// Cost     one flow look-up per packet, prefetched; no allocation but for a new
+//          next hop.
+// Threads  one.
+#ifndef LB_L4_FLOW_PATH_H_
+#define LB_L4_FLOW_PATH_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "absl/functional/function_ref.h"
+#include "io/base/frame.h"
+#include "io/base/instant.h"
+#include "lb/l4/connection_table.h"
+#include "lb/l4/flow.h"
+#include "lb/l4/packet.h"
+#include "lb/l4/path_context.h"
+
+namespace ballast::l4 {
+
+template <typename A>
+class FlowPath {
+ public:
+  using Table = ConnectionTable<A>;
+  using Entry = Connection<A>;
+  static constexpr size_t kBatchMax = 64;
+
+  FlowPath(Table table, PathContext& context)
+      : table_(std::move(table)), context_(context) {}
+
+  void Prepare(size_t i, const Frame& frame, const Packet& packet) {
+    FlowTuple<A>& tuple = tuples_[i];
+    tuple.source = LoadPacked<A>(SourceBytes(frame, packet));
+    tuple.destination = LoadPacked<A>(DestinationBytes(frame, packet));
+    tuple.source_port = packet.source_port;
+    tuple.destination_port = packet.destination_port;
+    tuple.protocol = packet.protocol;
+    hashes_[i] = table_.Hash(tuple);
+    table_.Prefetch(hashes_[i]);
+  }
+  void Prefetch(size_t i) { table_.PrefetchCandidate(hashes_[i]); }
+  // For kTcp and kUdp. nullopt: no flow, nor a new one for a service.
+  std::optional<Verdict> Handle(Instant now, size_t i, Frame& frame,
+                                const Packet& packet);
+  // For kIcmpError. nullopt: it quotes no flow of ours.
+  std::optional<Verdict> HandleError(Instant now, Frame& frame,
+                                     const Packet& packet);
+  // For kFragment.
+  Verdict HandleFragment(Instant now, Frame& frame, const Packet& packet);
+
+  // Ends what has been idle for too long, up to `budget` looked at.
+  void Expire(Instant now, size_t budget);
+  // Looks at up to `lines` table lines for flows whose server is going: those
+  // without a server are removed; those of an ending server are reset. `reset`
+  // is called with each TCP flow to send resets for and returns false when it
+  // can take no more. True when the whole table has been seen.
+  using ResetFlow = absl::FunctionRef<bool(const Entry&)>;
+  bool Sweep(Instant now, size_t lines, ResetFlow reset);
+  void RestartSweep() { sweep_cursor_ = 0; }
+
+  size_t size() const { return table_.size(); }
+  std::optional<FlowView> Find(const FlowKey& key);
+  bool Absorb(Instant now, FlowHandle handle, uint32_t packets, uint64_t bytes,
+              Instant last_seen);
+  // Fills `records` from `cursor` (0 to begin); 0 when the end was reached.
+  uint32_t Export(Instant now, uint32_t cursor, size_t& count,
+                  std::span<FlowRecord> records);
+  // False: no such service or server here, or no room.
+  bool Import(Instant now, const FlowRecord& record);
+
+ private:
+  Verdict Forward(Instant now, Entry& entry, PacketDirection direction,
+                  Frame& frame, const Packet& packet);
+  std::optional<Verdict> Begin(Instant now, size_t i, Frame& frame,
+                               const Packet& packet);
+  Verdict BeginStateless(Instant now, const PlanService& service, Frame& frame,
+                         const Packet& packet);
+  std::optional<Verdict> StatelessReply(Instant now, Frame& frame,
+                                        const Packet& packet);
+  void Track(Entry& entry, PacketDirection direction, const Frame& frame,
+             const Packet& packet);
+  void SetState(Entry& entry, TcpState state);
+  void SetActive(Entry& entry, bool active);
+  void Opened(Entry& entry);
+  void Closing(Entry& entry);
+  void Remove(Entry& entry);
+  HopCache::Index HopTowards(Entry& entry, PacketDirection direction);
+  uint32_t TimeoutMs(const Entry& entry) const;
+  FlowView ViewOf(const Entry& entry) const;
+  void Tell(FlowEvent event, const Entry& entry) {
+    if (context_.sink != nullptr) context_.sink->OnFlow(event, ViewOf(entry));
+  }
+
+  Table table_;
+  PathContext& context_;
+  std::array<FlowTuple<A>, kBatchMax> tuples_;
+  std::array<uint64_t, kBatchMax> hashes_;
+  uint32_t sweep_cursor_ = 0;
+};
+
+extern template class FlowPath<AddressV4>;
+extern template class FlowPath<AddressV6>;
+
+}  // namespace ballast::l4
+
+#endif  // LB_L4_FLOW_PATH_H_

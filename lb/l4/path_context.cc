@@ -1,0 +1,76 @@
+#include "lb/l4/path_context.h"
+
+#include "lb/l4/rewrite.h"
+
+namespace ballast::l4 {
+
+Verdict PathContext::Send(Instant now, Frame& frame, HopCache::Index index) {
+  const Hop& hop = hops[index];
+  frame.port = hop.key.port;
+  if (!hop.resolved) {
+    if (!waiting.Add(now, frame, hop.key)) {
+      return Drop(DropReason::kNeighbourQueueFull);
+    }
+    return {Verdict::Action::kHeld, DropReason::kNone};
+  }
+  SetMacs(frame, hop.destination_mac, hop.source_mac);
+  counters.director.sent.Add(1);
+  return {Verdict::Action::kSend, DropReason::kNone};
+}
+
+Verdict PathContext::Answered() {
+  counters.director.sent.Add(1);
+  counters.director.answered.Add(1);
+  return {Verdict::Action::kSend, DropReason::kNone};
+}
+
+Verdict PathContext::Punt(Frame& frame, DropReason reason) {
+  const ForwardingView& view = hops.view();
+  const std::optional<uint16_t> port = view.punt_port();
+  if (!port.has_value() || !view.ports()[*port].up) return Drop(reason);
+  SetMacs(frame, *view.ports()[*port].host_mac, view.ports()[*port].mac);
+  frame.port = *port;
+  counters.director.punted.Add(1);
+  return {Verdict::Action::kSend, DropReason::kNone};
+}
+
+Address PathContext::Speaker(const Frame& frame, const Packet& packet) const {
+  // The address the sender spoke to, if it is ours; else any of ours.
+  const Address destination = DestinationAddress(frame, packet);
+  if (plan->IsFloating(destination)) return destination;
+  return plan->AnyFloating(!packet.v6).value_or(Address());
+}
+
+Verdict PathContext::TimeExceeded(Instant now, Frame& frame,
+                                  const Packet& packet) {
+  const Address speaker = Speaker(frame, packet);
+  if (speaker.is_v4() == packet.v6) return Drop(DropReason::kTtlExceeded);
+  if (!icmp_limiter.Take(now)) return Drop(DropReason::kRateLimited);
+  if (!MakeTimeExceeded(frame, packet, speaker)) {
+    return Drop(DropReason::kTtlExceeded);
+  }
+  counters.director.drops[static_cast<size_t>(DropReason::kTtlExceeded)].Add(1);
+  return Answered();
+}
+
+Verdict PathContext::TooBig(Instant now, Frame& frame, const Packet& packet,
+                            uint32_t mtu) {
+  const Address speaker = Speaker(frame, packet);
+  if (speaker.is_v4() == packet.v6) return Drop(DropReason::kTooBig);
+  if (!icmp_limiter.Take(now)) return Drop(DropReason::kRateLimited);
+  if (!MakePacketTooBig(frame, packet, speaker, mtu)) {
+    return Drop(DropReason::kTooBig);
+  }
+  counters.director.drops[static_cast<size_t>(DropReason::kTooBig)].Add(1);
+  return Answered();
+}
+
+HopCache::Index PathContext::ServerHop(ServerPath& server, Slot slot) {
+  if (server.hop_epoch != hops.epoch()) {
+    server.hop = hops.Find(plan->server(slot)->endpoint.address);
+    server.hop_epoch = hops.epoch();  // Find() may have moved it.
+  }
+  return server.hop;
+}
+
+}  // namespace ballast::l4

@@ -1,0 +1,131 @@
+// What the parts of one packet thread's director share: the plan, the hops, the
+// servers as the fast path reads them, and the counters.
+//
+// Threads  one, except counters(): any thread may read those.
+#ifndef LB_L4_PATH_CONTEXT_H_
+#define LB_L4_PATH_CONTEXT_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "io/base/frame.h"
+#include "io/base/instant.h"
+#include "lb/l4/counters.h"
+#include "lb/l4/drop_reason.h"
+#include "lb/l4/flow.h"
+#include "lb/l4/fragment_table.h"
+#include "lb/l4/icmp.h"
+#include "lb/l4/next_hop.h"
+#include "lb/l4/packet.h"
+#include "lb/l4/plan.h"
+#include "lb/l4/server_choice.h"
+#include "lb/l4/waiting_room.h"
+
+namespace ballast::l4 {
+
+// What becomes of a frame.
+struct Verdict {
+  enum class Action : uint8_t {
+    kSend,  // Ready: send it out of frame.port.
+    kDrop,  // Release it; `reason` says why, and it has been counted.
+    kHeld,  // The director keeps it until a later Emit().
+  };
+  Action action = Action::kDrop;
+  DropReason reason = DropReason::kNone;
+};
+
+// Counters by slot, at addresses that never change, so that readers need no
+// lock: chunks are added, never moved.
+template <typename T>
+class CounterChunks {
+ public:
+  CounterChunks() = default;
+  ~CounterChunks() {
+    for (auto& chunk : chunks_) delete[] chunk.load();
+  }
+  // The owning thread's: makes room for `slot`.
+  T& Reserve(Slot slot) {
+    std::atomic<T*>& chunk = chunks_[slot / kChunk];
+    if (chunk.load(std::memory_order_relaxed) == nullptr) {
+      chunk.store(new T[kChunk], std::memory_order_release);
+    }
+    return chunk.load(std::memory_order_relaxed)[slot % kChunk];
+  }
+  // Any thread's: null if there has never been such a slot.
+  const T* Get(Slot slot) const {
+    const T* chunk = chunks_[slot / kChunk].load(std::memory_order_acquire);
+    return chunk == nullptr ? nullptr : &chunk[slot % kChunk];
+  }
+
+ private:
+  static constexpr size_t kChunk = 256;
+  std::array<std::atomic<T*>, 256> chunks_{};
+};
+
+struct AllCounters {
+  DirectorCounters director;
+  CounterChunks<ServerCounters> servers;
+  CounterChunks<ServiceCounters> services;
+};
+
+// A server as a packet of an established flow reads it.
+struct ServerPath {
+  bool valid = false;  // In the plan, and so is its service.
+  bool nat = true;
+  bool ending = false;  // Its flows are being reset.
+  HopCache::Index hop = HopCache::kNone;
+  uint16_t hop_epoch = 0;
+  uint32_t idle_timeout_ms = 0;
+  Slot service = kNoSlot;
+  ServerCounters* counters = nullptr;
+};
+
+struct PathContext {
+  PathContext(std::shared_ptr<const ForwardingView> view, ServerChoice choice,
+              size_t waiting_max, FragmentTable fragments)
+      : hops(std::move(view)),
+        choice(std::move(choice)),
+        waiting(waiting_max),
+        fragments(std::move(fragments)) {}
+
+  std::shared_ptr<const Plan> plan;
+  HopCache hops;
+  ServerChoice choice;
+  WaitingRoom waiting;
+  FragmentTable fragments;
+  // ICMP errors of our own: at most 1,000 a second (RFC 1812 §4.3.2.8).
+  RateLimiter icmp_limiter{1000, 100, Instant::FromNanos(0)};
+  std::vector<ServerPath> servers;  // By slot.
+  // By TcpState, in ms; kEstablished is the service's.
+  std::array<uint32_t, kTcpStateCount> tcp_timeouts_ms{};
+  // By service slot: until when flows without an entry are forwarded by hash.
+  std::vector<Instant> stateless_until;
+  Instant any_stateless_until = Instant::FromNanos(0);
+  uint32_t connections_left = 0;  // Shared by both families.
+  FlowSink* sink = nullptr;
+  AllCounters counters;
+
+  Verdict Drop(DropReason reason) {
+    counters.director.drops[static_cast<size_t>(reason)].Add(1);
+    return {Verdict::Action::kDrop, reason};
+  }
+  // To a next hop; held if that has no MAC yet.
+  Verdict Send(Instant now, Frame& frame, HopCache::Index hop);
+  // The frame has been turned into its answer: back out of its own port.
+  Verdict Answered();
+  // To the host's own stack, or dropped for `reason` where there is no way.
+  Verdict Punt(Frame& frame, DropReason reason);
+  Verdict TimeExceeded(Instant now, Frame& frame, const Packet& packet);
+  Verdict TooBig(Instant now, Frame& frame, const Packet& packet, uint32_t mtu);
+  // The hop to a server; kNone without a route.
+  HopCache::Index ServerHop(ServerPath& server, Slot slot);
+
+ private:
+  Address Speaker(const Frame& frame, const Packet& packet) const;
+};
+
+}  // namespace ballast::l4
+
+#endif  // LB_L4_PATH_CONTEXT_H_

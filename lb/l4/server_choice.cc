@@ -1,0 +1,238 @@
+#include "lb/l4/server_choice.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "io/base/bytes.h"
+#include "io/base/check.h"
+#include "io/base/status_macros.h"
+#include "sched/source_hash.h"
+
+namespace ballast::l4 {
+namespace {
+
+sched::Method MethodOf(config::Schedule schedule) {
+  switch (schedule) {
+    case config::Schedule::kRoundRobin:
+      return sched::Method::kRoundRobin;
+    case config::Schedule::kWeightedRoundRobin:
+      return sched::Method::kWeightedRoundRobin;
+    case config::Schedule::kLeastConnection:
+      return sched::Method::kLeastConnection;
+    case config::Schedule::kWeightedLeastConnection:
+      return sched::Method::kWeightedLeastConnection;
+    case config::Schedule::kFixed:
+      return sched::Method::kFixedWeighting;
+    case config::Schedule::kSourceHash:
+      return sched::Method::kSourceIpHash;
+  }
+  return sched::Method::kRoundRobin;
+}
+
+sched::Fill FillOf(config::Fill fill) {
+  switch (fill) {
+    case config::Fill::kLoadMaster:
+      return sched::Fill::kLoadMaster;
+    case config::Fill::kEven:
+      return sched::Fill::kEven;
+    case config::Fill::kMaglev:
+      return sched::Fill::kMaglev;
+  }
+  return sched::Fill::kLoadMaster;
+}
+
+}  // namespace
+
+absl::StatusOr<ServerChoice> ServerChoice::Create(const Options& options) {
+  return ServerChoice(options,
+                      persist::SourceStore(options.persistence_entries_max));
+}
+
+bool ServerChoice::Schedulable(const PlanServer& server) const {
+  return server.state == config::AdminState::kEnabled && !server.removed &&
+         servers_[server.slot].healthy;
+}
+
+void ServerChoice::Apply(Instant now, std::shared_ptr<const Plan> plan) {
+  const std::shared_ptr<const Plan> before = std::exchange(plan_, plan);
+  servers_.resize(std::max(servers_.size(), plan->server_slots()));
+  services_.resize(std::max(services_.size(), plan->service_slots()));
+  for (Slot slot = 0; slot < services_.size(); ++slot) {
+    const PlanService* service = plan->service(slot);
+    Service& running = services_[slot];
+    if (service == nullptr) {
+      running = {};
+      continue;
+    }
+    // A server's first plan finds it healthy until a check says otherwise.
+    for (uint16_t i = 0; i < service->servers.size(); ++i) {
+      Server& server = servers_[service->servers[i]];
+      const PlanServer* was =
+          before ? before->server(service->servers[i]) : nullptr;
+      if (was == nullptr || was->service != slot || running.id != service->id) {
+        if (was == nullptr) server.healthy = true;
+      }
+      server.position = i;
+    }
+    std::vector<sched::ServerState> states;
+    for (const Slot server_slot : service->servers) {
+      const PlanServer& server = *plan->server(server_slot);
+      states.push_back({.weight = server.weight,
+                        .up = Schedulable(server),
+                        .id = server.id});
+    }
+    auto scheduler =
+        sched::Scheduler::Create({.method = MethodOf(service->config.schedule),
+                                  .slow_start = service->config.slow_start,
+                                  .fill = FillOf(service->config.fill)},
+                                 states);
+    // Validation has checked every limit the schedulers have.
+    BALLAST_CHECK(scheduler.ok());
+    if (running.id == service->id && running.scheduler != nullptr) {
+      (*scheduler)->CarryOver(now, *running.scheduler);
+    }
+    running.id = service->id;
+    running.scheduler = std::move(*scheduler);
+    for (const Slot server_slot : service->servers) {
+      // A server that was gone and is back may have kept flows meanwhile.
+      const Server& server = servers_[server_slot];
+      running.scheduler->SetForeignConnections(server.position, server.foreign);
+      for (uint32_t n = running.scheduler->connections(server.position);
+           n < server.open + server.foreign; ++n) {
+        running.scheduler->OnOpen(server.position);
+      }
+      UpdateFull(*plan->server(server_slot));
+    }
+    UpdateUp(*service);
+  }
+}
+
+ServerChoice::Choice ServerChoice::Choose(Instant now,
+                                          const PlanService& service,
+                                          const Address& client) {
+  const bool persistent = service.config.persistence.enabled;
+  const persist::SourceKey key{service.slot, client};
+  bool keep_entry = false;  // S5
+  if (persistent) {
+    if (const persist::Entry* entry = store_.Find(now, key)) {
+      const PlanServer* server =
+          plan_->server(static_cast<Slot>(entry->server));
+      const bool reachable =
+          server != nullptr && server->service == service.slot &&
+          !server->removed && servers_[server->slot].healthy &&
+          (server->state == config::AdminState::kEnabled ||
+           (server->state == config::AdminState::kDraining &&
+            now < server->drain_end));  // S3, S4
+      if (!reachable) {
+        store_.Erase(key);
+      } else if (server->connection_limit != 0 &&
+                 servers_[server->slot].open + servers_[server->slot].foreign >=
+                     server->connection_limit) {
+        keep_entry = true;
+      } else {
+        store_.Put(now, key, entry->server, service.config.persistence.timeout);
+        return {server->slot, DropReason::kNone};
+      }
+    }
+  }
+  if (ServiceUp(service)) {
+    sched::Scheduler& scheduler = *services_[service.slot].scheduler;
+    if (const auto pick = scheduler.Pick(now, SourceHashOf(client))) {
+      const Slot slot = service.servers[*pick];
+      if (persistent && !keep_entry) {
+        store_.Put(now, key, slot, service.config.persistence.timeout);
+      }
+      return {slot, DropReason::kNone};
+    }
+  }
+  if (service.sorry_server != kNoSlot) {
+    return {service.sorry_server, DropReason::kNone};
+  }
+  return {kNoSlot, DropReason::kNoServer};
+}
+
+Slot ServerChoice::ChooseStateless(const PlanService& service,
+                                   const Address& client,
+                                   uint16_t client_port) const {
+  if (!ServiceUp(service)) return service.sorry_server;
+  // Rendezvous over the servers that take new flows: who goes down moves only
+  // its own flows.
+  const uint32_t flow = SourceHashOf(client) ^ client_port * 0x9e3779b1u;
+  Slot best = service.sorry_server;
+  uint64_t best_score = 0;
+  for (const Slot slot : service.servers) {
+    const PlanServer& server = *plan_->server(slot);
+    if (!Schedulable(server) || server.weight == 0) continue;
+    uint64_t score = (server.id ^ flow) * 0x9e3779b97f4a7c15u;
+    score = (score ^ score >> 29) * 0xbf58476d1ce4e5b9u;
+    score |= 1;
+    if (score > best_score) {
+      best_score = score;
+      best = slot;
+    }
+  }
+  return best;
+}
+
+uint32_t ServerChoice::SourceHashOf(const Address& client) const {
+  return sched::SourceHash(client, LoadBig64(options_.source_key.data()));
+}
+
+void ServerChoice::UpdateUp(const PlanService& service) {
+  uint32_t available = 0;
+  bool critical_down = false;
+  for (size_t i = 0; i < service.servers.size(); ++i) {
+    const PlanServer& server = *plan_->server(service.servers[i]);
+    const bool up = Schedulable(server) && server.weight > 0;
+    available += up;
+    critical_down |= !up && service.config.servers[i].critical;
+  }
+  services_[service.slot].up =
+      !critical_down && available >= service.config.servers_min;
+}
+
+void ServerChoice::UpdateFull(const PlanServer& server) {
+  if (server.sorry || server.removed) return;
+  const Server& running = servers_[server.slot];
+  services_[server.service].scheduler->SetFull(
+      running.position,
+      server.connection_limit != 0 &&
+          running.open + running.foreign >= server.connection_limit);
+}
+
+void ServerChoice::OnOpen(Slot slot) {
+  ++servers_[slot].open;
+  const PlanServer* server = plan_->server(slot);
+  if (server == nullptr || server->sorry || server->removed) return;
+  services_[server->service].scheduler->OnOpen(servers_[slot].position);
+  UpdateFull(*server);
+}
+
+void ServerChoice::OnClose(Slot slot) {
+  --servers_[slot].open;
+  const PlanServer* server = plan_->server(slot);
+  if (server == nullptr || server->sorry || server->removed) return;
+  services_[server->service].scheduler->OnClose(servers_[slot].position);
+  UpdateFull(*server);
+}
+
+void ServerChoice::SetForeign(Slot slot, uint32_t count) {
+  const PlanServer* server = plan_->server(slot);
+  if (server == nullptr || server->sorry || server->removed) return;
+  if (servers_[slot].foreign == count) return;
+  servers_[slot].foreign = count;
+  services_[server->service].scheduler->SetForeignConnections(
+      servers_[slot].position, count);
+  UpdateFull(*server);
+}
+
+void ServerChoice::SetHealthy(Instant now, Slot slot, bool healthy) {
+  const PlanServer* server = plan_->server(slot);
+  if (server == nullptr || server->sorry || server->removed) return;
+  servers_[slot].healthy = healthy;
+  services_[server->service].scheduler->SetUp(now, servers_[slot].position,
+                                              Schedulable(*server));
+  UpdateUp(*plan_->service(server->service));
+}
+
+}  // namespace ballast::l4

@@ -1,0 +1,112 @@
+// Which server a new flow of a service gets, on one packet thread: persistence
+// entry first, then the scheduler, then the sorry server.
+//
+// Joins sched, persist and the plan: the packet path asks Choose() and says
+// what became of it. Rules and their source (LoadMaster behaviour):
+//   S1  a server is available when enabled, healthy, of positive weight and
+//       below its connection limit (§4.7)
+//   S2  a service is up with at least servers_min servers available and every
+//       critical one; otherwise its sorry server takes what is new (§5.4, §5.5)
+//   S3  a valid persistence entry wins; of a server that is down or disabled it
+//       is dropped and the client scheduled anew (§5.2, the L4 rows)
+//   S4  ours: an entry of a draining server is followed until its drain_end
+//   S5  ours: an entry whose server is at its limit stays, this one flow goes
+//       elsewhere
+//
+// Cost     Choose: a hash look-up with persistence, plus the scheduler's pick.
+// Threads  one.
+#ifndef LB_L4_SERVER_CHOICE_H_
+#define LB_L4_SERVER_CHOICE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "io/base/address.h"
+#include "io/base/instant.h"
+#include "lb/l4/drop_reason.h"
+#include "lb/l4/flow.h"
+#include "lb/l4/plan.h"
+#include "persist/source_store.h"
+#include "sched/scheduler.h"
+
+namespace ballast::l4 {
+
+class ServerChoice {
+ public:
+  struct Options {
+    uint32_t persistence_entries_max = 0;
+    config::HashKey table_key{};   // Secret, of this process.
+    config::HashKey source_key{};  // Of the source IP hash: the pair's.
+  };
+  static absl::StatusOr<ServerChoice> Create(const Options& options);
+
+  // Takes a new plan: schedulers of changed services are made anew and carry
+  // over counts and turns; the others keep running.
+  void Apply(Instant now, std::shared_ptr<const Plan> plan);
+
+  struct Choice {
+    Slot server = kNoSlot;
+    // Why there is none.
+    DropReason refused = DropReason::kNoServer;
+  };
+  // The server for a new flow. Records the persistence entry; count the flow
+  // with OnOpen() once it exists.
+  Choice Choose(Instant now, const PlanService& service, const Address& client);
+  // The server of a flow that will have no table entry: a function of the
+  // addresses, the port and the servers available, nothing else.
+  Slot ChooseStateless(const PlanService& service, const Address& client,
+                       uint16_t client_port) const;
+
+  void OnOpen(Slot server);
+  void OnClose(Slot server);
+  // Flows of this server on all other threads.
+  void SetForeign(Slot server, uint32_t count);
+  void SetHealthy(Instant now, Slot server, bool healthy);
+  bool healthy(Slot server) const {
+    return server < servers_.size() && servers_[server].healthy;
+  }
+  // S2.
+  bool ServiceUp(const PlanService& service) const {
+    return services_[service.slot].up;
+  }
+  // Open flows of this thread.
+  uint32_t open(Slot server) const {
+    return server < servers_.size() ? servers_[server].open : 0;
+  }
+
+  persist::SourceStore& store() { return store_; }
+  const persist::SourceStore& store() const { return store_; }
+
+ private:
+  struct Server {
+    bool healthy = true;
+    uint32_t open = 0;
+    uint32_t foreign = 0;
+    uint16_t position = 0;  // In its service.
+  };
+  struct Service {
+    uint64_t id = 0;
+    std::unique_ptr<sched::Scheduler> scheduler;
+    bool up = false;  // S2.
+  };
+
+  explicit ServerChoice(const Options& options, persist::SourceStore store)
+      : options_(options), store_(std::move(store)) {}
+  bool Schedulable(const PlanServer& server) const;
+  void UpdateFull(const PlanServer& server);
+  void UpdateUp(const PlanService& service);
+  uint32_t SourceHashOf(const Address& client) const;
+
+  Options options_;
+  std::shared_ptr<const Plan> plan_;
+  std::vector<Server> servers_;    // By slot.
+  std::vector<Service> services_;  // By slot.
+  persist::SourceStore store_;
+};
+
+}  // namespace ballast::l4
+
+#endif  // LB_L4_SERVER_CHOICE_H_
