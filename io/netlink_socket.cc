@@ -101,6 +101,12 @@ absl::Status NetlinkSocket::Batch(std::span<const uint8_t> batch,
                                   uint32_t last_sequence,
                                   absl::string_view what) {
   sequence_ = last_sequence;
+  // It must go out as one datagram; the default room is some 200 KiB.
+  const int room = static_cast<int>(batch.size()) + 65536;
+  if (setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)) !=
+      0) {
+    setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+  }
   return Exchange(batch, last_sequence, /*dump=*/false, what,
                   [](const NetlinkMessage&) {});
 }
