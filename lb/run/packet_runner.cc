@@ -1,0 +1,70 @@
+#include "lb/run/packet_runner.h"
+
+#include <algorithm>
+
+#include "io/base/check.h"
+
+namespace ballast::run {
+
+PacketRunner::~PacketRunner() { io_.Release({outbox_.data(), outbox_size_}); }
+
+size_t PacketRunner::RunOnce(Instant now) {
+  Flush();
+  size_t received = 0;
+  if (outbox_.size() - outbox_size_ >= kBatch) {
+    received = io_.Receive(frames_);
+    if (received > 0) {
+      director_.Process(now, {frames_.data(), received}, verdicts_);
+      Carry({frames_.data(), received}, verdicts_);
+    }
+  }
+  if (now >= next_emit_) {
+    // Bounded: an Emit() that fills the batch is followed by another only while
+    // the outbox has room.
+    while (outbox_.size() - outbox_size_ >= kBatch) {
+      const size_t emitted =
+          director_.Emit(now, frames_, verdicts_, [this](Frame* frame) {
+            return io_.Allocate({frame, 1}) == 1;
+          });
+      Carry({frames_.data(), emitted}, verdicts_);
+      if (emitted < kBatch) {
+        next_emit_ = now + kTick;
+        break;
+      }
+    }
+  }
+  Flush();
+  return received;
+}
+
+void PacketRunner::Carry(std::span<const Frame> frames,
+                         std::span<const l4::Verdict> verdicts) {
+  for (size_t i = 0; i < frames.size(); ++i) {
+    switch (verdicts[i].action) {
+      case l4::Verdict::Action::kSend:
+        BALLAST_CHECK(outbox_size_ < outbox_.size());
+        outbox_[outbox_size_++] = frames[i];
+        break;
+      case l4::Verdict::Action::kDrop:
+        io_.Release(frames.subspan(i, 1));
+        break;
+      case l4::Verdict::Action::kHeld:
+        break;
+    }
+  }
+}
+
+void PacketRunner::Flush() {
+  size_t sent = 0;
+  while (sent < outbox_size_) {
+    const size_t batch = std::min(kBatch, outbox_size_ - sent);
+    const size_t taken = io_.Send({outbox_.data() + sent, batch});
+    sent += taken;
+    if (taken < batch) break;
+  }
+  std::copy(outbox_.begin() + sent, outbox_.begin() + outbox_size_,
+            outbox_.begin());
+  outbox_size_ -= sent;
+}
+
+}  // namespace ballast::run
