@@ -49,7 +49,6 @@ enum class Method : uint8_t {
   kSourceIpHash,
 };
 
-inline constexpr uint32_t kWeightMax = 65535;
 inline constexpr absl::Duration kSlowStartMax = absl::Seconds(600);
 
 // One configured server.
