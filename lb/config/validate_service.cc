@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "lb/config/extra_ports.h"
 #include "lb/config/validate.h"
+#include "lb/config/warn_service.h"
 
 namespace ballast::config {
 namespace {
@@ -235,43 +236,6 @@ HealthCheck ValidateCheck(const std::string& path,
   check.timeout = absl::Seconds(timeout_s);
   check.retry_count = static_cast<int>(retry_count);
   return check;
-}
-
-// What is allowed but does nothing, or not what it seems.
-void WarnOfService(const std::string& path, const proto::VirtualService& from,
-                   const VirtualService& service, Problems& problems) {
-  if (from.fill() != proto::LOADMASTER &&
-      service.schedule != Schedule::kSourceHash) {
-    problems.Warn(absl::StrCat(path, ".fill"),
-                  "has no effect without schedule SH");
-  }
-  const auto takes_flows = [](const RealServer& server) {
-    return server.state == AdminState::kEnabled && server.weight > 0;
-  };
-  const auto count = std::count_if(service.servers.begin(),
-                                   service.servers.end(), takes_flows);
-  if (service.enabled && !service.sorry_server &&
-      count < static_cast<ptrdiff_t>(service.servers_min)) {
-    problems.Warn(absl::StrCat(path, ".real_servers"),
-                  absl::StrCat(count, " enabled with a weight above 0, of ",
-                               service.servers_min,
-                               " needed: the service takes no flow"));
-  }
-  if (service.schedule != Schedule::kRoundRobin &&
-      service.schedule != Schedule::kLeastConnection) {
-    return;
-  }
-  for (size_t i = 0; i < service.servers.size(); ++i) {
-    const uint32_t weight = service.servers[i].weight;
-    if (weight == 0 || weight == service.servers[0].weight) continue;
-    problems.Warn(
-        absl::StrCat(path, ".real_servers[", i, "].weight"),
-        absl::StrCat(
-            weight, ", has no effect with schedule ",
-            proto::Schedule_Name(from.schedule()), ": see ",
-            service.schedule == Schedule::kRoundRobin ? "WRR" : "WLC"));
-    break;
-  }
 }
 
 }  // namespace

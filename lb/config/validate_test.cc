@@ -12,6 +12,7 @@
 namespace ballast::config {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -381,6 +382,52 @@ TEST(ValidateTest, HashKeyIsReadFromHex) {
   ASSERT_NE(validated.model, nullptr) << Report(validated);
   EXPECT_EQ(validated.model->hash_key,
             (HashKey{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}));
+}
+
+// The vendor page's example: of five servers with the default weight the fifth
+// gets 96 of the 4096 slots, 2.3 % instead of 20 %.
+TEST(ValidateTest, SourceHashWarnsOfAStarvedServerWithNumbersAndTheRemedy) {
+  const std::string key = " hash_key: '000102030405060708090a0b0c0d0e0f'";
+  std::string servers;
+  for (int i = 1; i <= 5; ++i) {
+    absl::StrAppend(&servers, "real_servers { address: '10.0.0.", i, "' } ");
+  }
+  const Validated starved = Check(Service("schedule: SH " + servers) + key);
+  EXPECT_THAT(starved.errors, IsEmpty());
+  ASSERT_EQ(starved.warnings.size(), 1u) << Report(starved);
+  EXPECT_EQ(starved.warnings[0].path, Vs(".real_servers[4].weight"));
+  EXPECT_THAT(starved.warnings[0].message,
+              AllOf(HasSubstr("96 of 4096"), HasSubstr("2.3%"),
+                    HasSubstr("20.0%"), HasSubstr("fill even")));
+  const Validated cured =
+      Check(Service("schedule: SH fill: EVEN " + servers) + key);
+  EXPECT_EQ(Report(cured), "");
+}
+
+// A disabled server takes no slots: the fifth of six moves up.
+TEST(ValidateTest, UnfairnessIsThatOfTheEnabledServers) {
+  std::string servers;
+  for (int i = 1; i <= 5; ++i) {
+    absl::StrAppend(&servers, "real_servers { address: '10.0.0.", i,
+                    i == 2 ? "' state: DISABLED } " : "' } ");
+  }
+  const Validated validated =
+      Check(Service("schedule: SH " + servers) + " state_dir: '/s'");
+  EXPECT_EQ(Report(validated), "");
+}
+
+TEST(ValidateTest, ManyStarvedServersAreCounted) {
+  std::string servers;
+  for (int i = 1; i <= 104; ++i) {
+    absl::StrAppend(&servers, "real_servers { address: '10.0.0.", i, "' } ");
+  }
+  const Validated validated =
+      Check(Service("schedule: SH " + servers) + " state_dir: '/s'");
+  // Four have 1000 slots each. The 96 of the fifth are over half of 1/104 of
+  // 4096; the 99 after it have none.
+  ASSERT_EQ(validated.warnings.size(), 9u) << Report(validated);
+  EXPECT_EQ(validated.warnings[0].path, Vs(".real_servers[5].weight"));
+  EXPECT_THAT(validated.warnings[8].message, HasSubstr("91 more"));
 }
 
 struct Warned {
