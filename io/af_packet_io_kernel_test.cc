@@ -322,7 +322,7 @@ TEST_F(AfPacketIoKernelTest, BulkTcpWithOffloadOffEverywhere) {
 }
 
 TEST_F(AfPacketIoKernelTest, TsharkFindsEveryChecksumGoodWithOffloadOff) {
-  ASSERT_THAT(RunCommand("command -v tshark tcpdump"), IsOk());
+  ASSERT_THAT(RunCommand("command -v tshark dumpcap"), IsOk());
   ASSERT_THAT(RunCommand(absl::StrCat("ethtool -K p0", kOffloadOff,
                                       " && ethtool -K p1", kOffloadOff)),
               IsOk());
@@ -336,13 +336,15 @@ TEST_F(AfPacketIoKernelTest, TsharkFindsEveryChecksumGoodWithOffloadOff) {
       const std::string log = absl::StrCat(folder, "/", name, ".log");
       NetworkNamespace::Scope scope(*where);
       // What arrives: these frames left our interfaces.
+      const std::string mac =
+          *RunCommand("ip -br link show w | awk '{printf \"%s\", $3}'");
       auto process = BackgroundProcess::Start(
-          {"tcpdump", "-i", "w", "-Q", "in", "-U", "-B", "65536", "-Z", "root",
+          {"dumpcap", "-q", "-B", "64", "-i", "w", "-f", "ether dst " + mac,
            "-w", captures.back()},
           log);
       ASSERT_THAT(process, IsOk());
       capturing.push_back(std::move(*process));
-      for (int i = 0; i < 100 && !RunCommand("grep -q listening " + log).ok();
+      for (int i = 0; i < 100 && !RunCommand("grep -q File: " + log).ok();
            ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
       }
@@ -355,9 +357,9 @@ TEST_F(AfPacketIoKernelTest, TsharkFindsEveryChecksumGoodWithOffloadOff) {
       process.Wait();
     }
   }
-  const auto count = [](const std::string& file, absl::string_view what) {
+  const auto count = [&](const std::string& file, absl::string_view what) {
     const auto lines = RunCommand(absl::StrCat(
-        "tshark -r ", file,
+        "HOME=", folder, " tshark -r ", file,
         " -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE -Y '", what,
         "' -T fields -e frame.number 2>/dev/null | wc -l"));
     int64_t number = -1;

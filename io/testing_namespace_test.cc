@@ -59,7 +59,7 @@ TEST_F(TestingNamespaceTest, ABackgroundProcessEndsWithItsObject) {
   auto failing = BackgroundProcess::Start({"false"});
   ASSERT_THAT(failing, IsOk());
   EXPECT_EQ(WEXITSTATUS(failing->Wait()), 1);
-  EXPECT_THAT(BackgroundProcess::Start({"no-such-program"}),
+  EXPECT_THAT(BackgroundProcess::Start({"/no-such-program"}),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("no-such")));
 }
 
