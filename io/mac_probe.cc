@@ -16,7 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "io/base/bytes.h"
+#include "io/arp_probe.h"
 #include "io/base/status_macros.h"
 #include "io/netlink.h"
 #include "io/unique_fd.h"
@@ -24,7 +24,6 @@
 namespace ballast {
 namespace {
 
-constexpr size_t kArpBytes = 42;  // Ethernet header and ARP for IPv4.
 constexpr size_t kNeighboursMax = 16;
 
 // A packet socket for ARP on the interface, with our MAC in the card's filter.
@@ -51,47 +50,6 @@ absl::StatusOr<UniqueFd> OpenArpSocket(const LinkInfo& link,
   return fd;
 }
 
-std::array<uint8_t, kArpBytes> ArpProbe(const MacAddress& sender,
-                                        const Address& target) {
-  std::array<uint8_t, kArpBytes> frame;
-  ByteWriter writer(frame);
-  writer.Bytes(MacAddress::Broadcast().bytes);
-  writer.Bytes(sender.bytes);
-  writer.U16(ETH_P_ARP);
-  writer.U16(1);  // Ethernet.
-  writer.U16(ETH_P_IP);
-  writer.U8(6);
-  writer.U8(4);
-  writer.U16(1);  // Request.
-  writer.Bytes(sender.bytes);
-  writer.Zeros(4);  // A probe claims no address.
-  writer.Zeros(6);
-  writer.Bytes(target.wire());
-  return frame;
-}
-
-// The sender of an ARP reply to a probe from `mac`.
-std::optional<Address> ReadReply(std::span<const uint8_t> frame,
-                                 const MacAddress& mac) {
-  ByteReader reader(frame);
-  const auto destination = reader.Bytes(6);
-  reader.Skip(6);
-  const bool is_arp = reader.U16() == ETH_P_ARP && reader.U16() == 1 &&
-                      reader.U16() == ETH_P_IP && reader.U16() == 0x0604;
-  const bool is_reply = reader.U16() == 2;
-  reader.Skip(6);
-  const auto sender = reader.Bytes(4);
-  const auto target_mac = reader.Bytes(6);
-  // Replies to the host's own questions name its address here.
-  const bool to_a_probe = reader.U32() == 0;
-  if (!reader.ok() || !is_arp || !is_reply || !to_a_probe) return std::nullopt;
-  const auto is_mac = [&mac](std::span<const uint8_t> bytes) {
-    return std::equal(bytes.begin(), bytes.end(), mac.bytes.begin());
-  };
-  if (!is_mac(destination) || !is_mac(target_mac)) return std::nullopt;
-  return Address::FromBytes(sender);
-}
-
 // The neighbour that answered, if one did.
 absl::StatusOr<std::optional<Address>> Ask(const UniqueFd& fd,
                                            const MacAddress& from,
@@ -100,7 +58,7 @@ absl::StatusOr<std::optional<Address>> Ask(const UniqueFd& fd,
   constexpr int kRounds = 4;  // A lost frame must not decide.
   for (int round = 0; round < kRounds; ++round) {
     for (const Address& neighbour : neighbours) {
-      const auto probe = ArpProbe(from, neighbour);
+      const auto probe = WriteArpProbe(from, neighbour);
       if (send(fd.get(), probe.data(), probe.size(), 0) < 0 &&
           errno != ENOBUFS && errno != EAGAIN && errno != EPERM) {
         return absl::ErrnoToStatus(errno, "send ARP probe");
@@ -117,8 +75,8 @@ absl::StatusOr<std::optional<Address>> Ask(const UniqueFd& fd,
       const ssize_t n =
           recv(fd.get(), frame.data(), frame.size(), MSG_DONTWAIT);
       if (n <= 0) continue;
-      const auto answered =
-          ReadReply(std::span(frame).first(static_cast<size_t>(n)), from);
+      const auto answered = ReadArpProbeReply(
+          std::span(frame).first(static_cast<size_t>(n)), from);
       if (answered && std::find(neighbours.begin(), neighbours.end(),
                                 *answered) != neighbours.end()) {
         return answered;

@@ -5,6 +5,8 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -75,6 +77,10 @@ std::optional<NetlinkBuilder> Rebuild(const NetlinkMessage& message) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::span<const uint8_t> bytes(data, size);
   while (const auto message = ballast::NextNetlinkMessage(bytes)) {
+    const auto answer = ballast::ReadNetlinkAnswer(*message);
+    BALLAST_CHECK(answer.error >= 0 && answer.error < 4096);
+    BALLAST_CHECK(answer.explanation.size() <=
+                  std::max<size_t>(message->payload.size(), 12));
     const auto event = ballast::DecodeNetlinkEvent(*message);
     if (!event) continue;
     ballast::CheckRanges(*event);

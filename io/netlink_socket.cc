@@ -17,42 +17,6 @@ namespace {
 // The kernel builds dump messages for the reader's buffer, up to 32 KiB.
 constexpr size_t kBufferBytes = 64 * 1024;
 
-// What an NLMSG_ERROR (or the end of a dump) says: 0 is success.
-struct Answer {
-  int error = 0;
-  std::string explanation;
-};
-
-Answer ReadAnswer(const NetlinkMessage& message) {
-  Answer answer;
-  std::span<const uint8_t> rest = message.payload;
-  const auto error = TakeNetlinkStruct<int32_t>(rest);
-  if (!error) return {EBADMSG, "short answer"};
-  answer.error = -*error;
-  if (answer.error == 0 || (message.header.nlmsg_flags & NLM_F_ACK_TLVS) == 0) {
-    return answer;
-  }
-  // Behind it: the request's header (whole request unless capped), then
-  // attributes. A dump's end has no request in it.
-  if (message.header.nlmsg_type == NLMSG_ERROR) {
-    const auto request = TakeNetlinkStruct<nlmsghdr>(rest);
-    if (!request) return answer;
-    if ((message.header.nlmsg_flags & NLM_F_CAPPED) == 0) {
-      const size_t body = NLMSG_ALIGN(request->nlmsg_len) - NLMSG_HDRLEN;
-      if (request->nlmsg_len < sizeof(nlmsghdr) || body > rest.size()) {
-        return answer;
-      }
-      rest = rest.subspan(body);
-    }
-  }
-  while (const auto attribute = NextNetlinkAttribute(rest)) {
-    if (attribute->type == NLMSGERR_ATTR_MSG) {
-      answer.explanation = std::string(attribute->AsString());
-    }
-  }
-  return answer;
-}
-
 }  // namespace
 
 absl::Status NetlinkError(int error, absl::string_view what,
@@ -136,7 +100,7 @@ absl::Status NetlinkSocket::Exchange(
       const nlmsghdr& header = message->header;
       if ((header.nlmsg_flags & NLM_F_DUMP_INTR) != 0) interrupted = true;
       if (header.nlmsg_type == NLMSG_ERROR || header.nlmsg_type == NLMSG_DONE) {
-        const Answer answer = ReadAnswer(*message);
+        const NetlinkAnswer answer = ReadNetlinkAnswer(*message);
         if (answer.error != 0) {
           return NetlinkError(answer.error, what, answer.explanation);
         }

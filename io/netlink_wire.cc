@@ -1,6 +1,7 @@
 #include "io/netlink_wire.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "io/base/check.h"
 
@@ -44,6 +45,37 @@ std::optional<NetlinkAttribute> NextNetlinkAttribute(
   attribute.value = bytes.subspan(NLA_HDRLEN, length - NLA_HDRLEN);
   bytes = After(bytes, length);
   return attribute;
+}
+
+NetlinkAnswer ReadNetlinkAnswer(const NetlinkMessage& message) {
+  NetlinkAnswer answer;
+  std::span<const uint8_t> rest = message.payload;
+  const auto error = TakeNetlinkStruct<int32_t>(rest);
+  if (!error) return {EBADMSG, "short answer"};
+  // A dump's end carries a count of no meaning, or a negated errno value.
+  answer.error = *error < 0 && *error > -4096 ? -*error : 0;
+  if (answer.error == 0 || (message.header.nlmsg_flags & NLM_F_ACK_TLVS) == 0) {
+    return answer;
+  }
+  // Behind it: the request's header (whole request unless capped), then
+  // attributes. A dump's end has no request in it.
+  if (message.header.nlmsg_type == NLMSG_ERROR) {
+    const auto request = TakeNetlinkStruct<nlmsghdr>(rest);
+    if (!request) return answer;
+    if ((message.header.nlmsg_flags & NLM_F_CAPPED) == 0) {
+      const size_t body = NLMSG_ALIGN(request->nlmsg_len) - NLMSG_HDRLEN;
+      if (request->nlmsg_len < sizeof(nlmsghdr) || body > rest.size()) {
+        return answer;
+      }
+      rest = rest.subspan(body);
+    }
+  }
+  while (const auto attribute = NextNetlinkAttribute(rest)) {
+    if (attribute->type == NLMSGERR_ATTR_MSG) {
+      answer.explanation = attribute->AsString();
+    }
+  }
+  return answer;
 }
 
 void NetlinkBuilder::Begin(uint16_t type, uint16_t flags, uint32_t sequence) {

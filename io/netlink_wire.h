@@ -66,6 +66,14 @@ std::optional<T> TakeNetlinkStruct(std::span<const uint8_t>& bytes) {
   return v;
 }
 
+// What an acknowledgement, a refusal (NLMSG_ERROR) or the end of a dump
+// (NLMSG_DONE) says.
+struct NetlinkAnswer {
+  int error = 0;                  // An errno value; 0 is success.
+  absl::string_view explanation;  // The kernel's own; into the message.
+};
+NetlinkAnswer ReadNetlinkAnswer(const NetlinkMessage& message);
+
 // Builds one message or several one after another (a batch).
 class NetlinkBuilder {
  public:
