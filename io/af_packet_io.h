@@ -15,9 +15,14 @@
 //          deleted is gone: make a new AfPacketIo.
 // Needs    CAP_NET_RAW in the network namespace; with CAP_NET_ADMIN the queues
 //          may exceed net.core.rmem_max.
-// Cost     Measured, see af_packet_io_kernel_test: a batch costs a system call
-//          for each port and one to send; most of a frame's cost is the
-//          kernel's transmit path.
+// Cost     A batch is a system call for each port and one to send. Handing
+//          frames from one veth to another took 1.4 us of this thread's
+//          processor time a small frame (most is the kernel's transmit path,
+//          the receiver's half of the veth included) and 0.22 s for 400 MiB of
+//          TCP in super-frames (2 cores, Linux 6.18, af_packet_io_kernel_test).
+// Order    Kept on each port. On virtual links a thread that moves to another
+//          processor can still overtake its own frames, and TCP answers with
+//          needless retransmissions: pin packet threads.
 #ifndef IO_AF_PACKET_IO_H_
 #define IO_AF_PACKET_IO_H_
 

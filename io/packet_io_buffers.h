@@ -3,8 +3,8 @@
 // Cost     Take and Give: a pop and a push. Last given is first taken, so that
 //          a caller who keeps few frames touches few buffers; pages nobody
 //          wrote take no memory (512 buffers of 64 KiB: 33 MiB of addresses,
-//          2 MiB of memory after a run of small frames). Buffers start at
-//          different cache sets.
+//          2 to 4 MiB of memory when each has held a small frame). Buffers
+//          start at different cache sets.
 // Errors   A frame given twice, or to the wrong owner, is a bug: CHECK.
 // Threads  One at a time.
 #ifndef IO_PACKET_IO_BUFFERS_H_
