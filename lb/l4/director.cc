@@ -233,23 +233,12 @@ Verdict Director::HandleNeighbour(Instant now, Frame& frame,
 }
 
 bool Director::AnswersOn(uint16_t port, const Address& address) const {
-  const ForwardingView& view = context_.hops.view();
   for (const auto& floating : context_.plan->model().floating_addresses) {
-    if (floating.address != address) continue;
-    if (!floating.interface.empty()) {
-      return view.ports()[port].name == floating.interface;
+    if (floating.address == address) {
+      return context_.hops.view().LivesOn(port, address, floating.interface);
     }
   }
-  // Where its network is connected; an address of no connected network is
-  // answered for everywhere.
-  bool connected = false;
-  for (const Route& route : view.routes()) {
-    if (route.gateway.has_value() || !route.prefix.Contains(address)) continue;
-    if (view.ports()[route.port].host_mac.has_value()) continue;
-    if (route.port == port) return true;
-    connected = true;
-  }
-  return !connected && !view.ports()[port].host_mac.has_value();
+  return false;
 }
 
 bool Director::Push(const Frame& frame, Verdict verdict) {
@@ -426,6 +415,28 @@ void Director::SetView(std::shared_ptr<const ForwardingView> view) {
   context_.hops.Update(std::move(view));
 }
 
+void Director::UpdateForeign(std::span<const AllCounters* const> others) {
+  const Plan& plan = *context_.plan;
+  for (Slot slot = 0; slot < plan.server_slots(); ++slot) {
+    const PlanServer* server = plan.server(slot);
+    if (server == nullptr || server->removed || server->sorry) continue;
+    const config::Schedule schedule =
+        plan.service(server->service)->config.schedule;
+    if (server->connection_limit == 0 &&
+        schedule != config::Schedule::kLeastConnection &&
+        schedule != config::Schedule::kWeightedLeastConnection) {
+      continue;
+    }
+    uint64_t count = 0;
+    for (const AllCounters* other : others) {
+      if (const ServerCounters* counters = other->servers.Get(slot)) {
+        count += counters->active.value();
+      }
+    }
+    context_.choice.SetForeign(slot, static_cast<uint32_t>(count));
+  }
+}
+
 std::vector<NeighbourKey> Director::TakeUnresolved() {
   return context_.hops.TakeUnresolved();
 }
@@ -433,10 +444,6 @@ std::vector<NeighbourKey> Director::TakeUnresolved() {
 void Director::SetHealthy(Instant now, Slot server, bool healthy) {
   context_.choice.SetHealthy(now, server, healthy);
   next_drain_end_ = now;  // drop_on_fail is looked at there.
-}
-
-void Director::SetForeignConnections(Slot server, uint32_t count) {
-  context_.choice.SetForeign(server, count);
 }
 
 std::optional<FlowView> Director::FindFlow(const FlowKey& key) {

@@ -92,8 +92,9 @@ class Director {
   std::vector<NeighbourKey> TakeUnresolved();
 
   void SetHealthy(Instant now, Slot server, bool healthy);
-  // Flows of this server on all other threads, at most a millisecond old.
-  void SetForeignConnections(Slot server, uint32_t count);
+  // Reads the other threads' flow counts, for least connection and connection
+  // limits: the owner calls it every millisecond where there are others.
+  void UpdateForeign(std::span<const AllCounters* const> others);
 
   // A flow by what its client sends; the fast path's reports of one.
   std::optional<FlowView> FindFlow(const FlowKey& client_side);

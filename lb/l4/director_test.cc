@@ -480,7 +480,10 @@ TEST(DirectorTest, LeastConnectionCountsOtherThreadsFlows) {
   auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
   service.schedule = config::Schedule::kLeastConnection;
   World world({.services = {service}});
-  world.director->SetForeignConnections(world.ServerSlot("10.0.0.1:80"), 5);
+  AllCounters other;
+  other.servers.Reserve(world.ServerSlot("10.0.0.1:80")).active.Add(5);
+  const AllCounters* others[] = {&other};
+  world.director->UpdateForeign(others);
   for (int i = 0; i < 5; ++i) {
     const std::string client = absl::StrCat("192.0.2.7:", 5000 + i);
     EXPECT_EQ(world.Connect(client.c_str(), kVip).ToString(), "10.0.0.2:80");

@@ -33,6 +33,22 @@ std::optional<MacAddress> ForwardingView::FindNeighbour(
   return it->second;
 }
 
+bool ForwardingView::LivesOn(uint16_t port, const Address& address,
+                             const std::string& interface) const {
+  if (ports_[port].host_mac.has_value()) return false;
+  if (!interface.empty()) return ports_[port].name == interface;
+  bool connected = false;
+  for (const Route& route : routes_) {
+    if (route.gateway.has_value() || !route.prefix.Contains(address) ||
+        ports_[route.port].host_mac.has_value()) {
+      continue;
+    }
+    if (route.port == port) return true;
+    connected = true;
+  }
+  return !connected;
+}
+
 std::optional<uint16_t> ForwardingView::punt_port() const {
   for (size_t i = 0; i < ports_.size(); ++i) {
     if (ports_[i].host_mac.has_value()) return static_cast<uint16_t>(i);

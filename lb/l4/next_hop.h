@@ -64,6 +64,11 @@ class ForwardingView {
   const std::vector<Route>& routes() const { return routes_; }
   const Route* FindRoute(const Address& destination) const;
   std::optional<MacAddress> FindNeighbour(const NeighbourKey& key) const;
+  // Whether `address`, floating, lives on `port`: the one named `interface`, or
+  // with that empty, wherever its network is connected; an address of no
+  // connected network lives everywhere.
+  bool LivesOn(uint16_t port, const Address& address,
+               const std::string& interface) const;
   // The port to the host's stack, if there is one.
   std::optional<uint16_t> punt_port() const;
 
