@@ -1,0 +1,157 @@
+// A load balancer to embed: Create it from a configuration, run it or poll it
+// from your own loop, Apply other configurations, read Statistics.
+//
+//   auto loaded = config::Validate(*config::ParseConfig(text), 1);
+//   auto balancer = Balancer::Create({.model = loaded.model});
+//   (*balancer)->Run();                        // until Stop(), or:
+//   poll on (*balancer)->fd(), then (*balancer)->RunOnce();
+//
+// It opens the interfaces the configuration names (CAP_NET_RAW and
+// CAP_NET_ADMIN in the network namespace it is made in), answers for the
+// floating addresses, checks the servers and forwards. An application that has
+// its own packet I/O uses lb/l4 and lb/run directly
+// (examples/packets_in_memory.cc).
+//
+// Errors   Create() says what is missing; Apply() refuses what cannot change at
+//          run time, naming the field, and leaves the running state untouched.
+// Threads  one control thread, whoever calls Run() or RunOnce(): every method
+// is
+//          its, but Stop(). Packet threads are made and joined here, unless
+//          Options::packets_on_control_thread.
+#ifndef LB_BALANCER_H_
+#define LB_BALANCER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "io/base/address.h"
+#include "io/base/flow_key.h"
+#include "lb/config/model.h"
+
+namespace ballast {
+
+struct Traffic {
+  uint64_t connections = 0;         // Ever opened.
+  uint64_t active_connections = 0;  // Open and not closing.
+  uint64_t open_connections = 0;    // In the connection table.
+  uint64_t packets_in = 0;          // From clients.
+  uint64_t bytes_in = 0;            // Of IP packets.
+  uint64_t packets_out = 0;         // From servers; none seen with DSR.
+  uint64_t bytes_out = 0;
+  // Over the last second or so.
+  double connections_per_second = 0;
+  double packets_per_second = 0;  // Both ways.
+  double bytes_per_second = 0;
+};
+
+struct ServerStatistics {
+  std::string name;
+  Endpoint endpoint;
+  uint32_t weight = 0;
+  config::AdminState state = config::AdminState::kEnabled;
+  bool up = false;
+  std::string reason;    // Why it is up or down.
+  bool sorry = false;    // The service's sorry server.
+  bool removed = false;  // Gone from the configuration; flows remain.
+  Traffic traffic;
+};
+
+struct ServiceStatistics {
+  std::string name;
+  Address address;
+  uint16_t port = 0;
+  Protocol protocol = Protocol::kTcp;
+  bool enabled = true;
+  bool up = false;
+  uint64_t refused = 0;    // New flows nothing could take.
+  uint64_t stateless = 0;  // Packets forwarded by hash: the table was full.
+  Traffic traffic;         // Of its servers together.
+  std::vector<ServerStatistics> servers;
+};
+
+struct Statistics {
+  std::vector<ServiceStatistics> services;
+  uint64_t frames_received = 0;
+  uint64_t frames_sent = 0;
+  uint64_t packets_forwarded = 0;
+  uint64_t packets_punted = 0;
+  uint64_t packets_answered = 0;  // ARP, ND, echo, ICMP errors of our own.
+  uint64_t resets_sent = 0;
+  uint64_t address_conflicts = 0;
+  uint64_t connections = 0;  // In the tables now.
+  // Frames dropped by the director, by reason; reasons that occurred.
+  std::vector<std::pair<std::string, uint64_t>> drops;
+  // Frames lost outside it: before us, and by the output.
+  uint64_t kernel_receive_dropped = 0;
+  uint64_t kernel_send_refused = 0;
+  uint64_t generation = 0;
+  bool active = false;
+};
+
+class Balancer {
+ public:
+  struct Options {
+    std::shared_ptr<const config::Model> model;
+    std::function<void(absl::string_view)> log;  // Standard error if empty.
+    // Claim floating addresses at once, without asking for a second whether
+    // another host has them.
+    bool claim_at_once = false;
+    // No packet threads: packets are handled in RunOnce(). Needs threads: 1.
+    bool packets_on_control_thread = false;
+    // Use epoll even where io_uring is to be had.
+    bool force_epoll = false;
+  };
+
+  //   kInvalidArgument     options or model that do not fit together
+  //   kPermissionDenied    no CAP_NET_RAW or CAP_NET_ADMIN
+  //   kNotFound            an interface that is not there
+  //   kFailedPrecondition  a floating address's MAC cannot be kept from the
+  //                        host (see the message)
+  static absl::StatusOr<std::unique_ptr<Balancer>> Create(Options options);
+  virtual ~Balancer() = default;
+  Balancer(const Balancer&) = delete;
+  Balancer& operator=(const Balancer&) = delete;
+
+  // Another configuration, whole. Flows that need not move are not touched.
+  //   kFailedPrecondition  interfaces, threads, limits, punt_interface,
+  //                        state_dir or hash_key differ: those need a restart
+  virtual absl::Status Apply(std::shared_ptr<const config::Model> model) = 0;
+  virtual const config::Model& model() const = 0;
+
+  // Changes one server's state (and no other server's) as Apply() would.
+  //   kNotFound  no such service or server
+  virtual absl::Status SetServerState(const Endpoint& service,
+                                      Protocol protocol, const Endpoint& server,
+                                      config::AdminState state) = 0;
+
+  virtual Statistics GetStatistics() const = 0;
+  // Connections in the table as lines "tcp CLIENT -> VIP -> SERVER STATE idle",
+  // at most `count_max`. Takes a moment of each packet thread.
+  virtual std::vector<std::string> ListConnections(size_t count_max) = 0;
+
+  // Readable when RunOnce() has something to do; stays the same.
+  virtual int fd() = 0;
+  // Does what is due and returns: never blocks.
+  virtual void RunOnce() = 0;
+  virtual void Run() = 0;
+  // From any thread: makes Run() return.
+  virtual void Stop() = 0;
+
+  // Writes the flows to state_dir, for the next Create() to read back; then
+  // stops forwarding. The destructor only stops.
+  virtual absl::Status Shutdown() = 0;
+
+ protected:
+  Balancer() = default;
+};
+
+}  // namespace ballast
+
+#endif  // LB_BALANCER_H_
