@@ -11,6 +11,7 @@ namespace ballast::sched {
 namespace {
 
 constexpr int64_t kSlots = kSlotCount;
+constexpr int64_t kFurthest = int64_t{1} << 62;
 
 // How many slots a server has and may have.
 struct Quota {
@@ -19,33 +20,20 @@ struct Quota {
   int64_t least, most;
 };
 
-// Who is furthest from its share, on one side.
-struct Distance {
-  bool may_move = false;
-  int64_t distance = 0;
-
-  static bool Beats(const Distance& a, const Distance& b, bool a_is_first) {
-    if (!a.may_move || !b.may_move) {
-      return a.may_move || (!b.may_move && a_is_first);
-    }
-    return a.distance > b.distance || (a.distance == b.distance && a_is_first);
-  }
-};
-
 // Moves counts by `step` (1 or -1), one at a time where the distance from the
 // share is greatest, until `missing` is 0 or nobody may move.
 void Move(std::vector<Quota>& quotas, int64_t total, int64_t step,
           int64_t& missing) {
-  WinnerTree<Distance> tree(quotas.size());
+  WinnerTree tree(quotas.size());
   const auto weigh = [&](uint16_t i) {
     const Quota& q = quotas[i];
-    // In units of 1 / total slots, so that it is a whole number.
-    const int64_t distance = kSlots * q.weight - q.count * total;
-    tree.Set(
-        i, {step > 0 ? q.count < q.most : q.count > q.least, step * distance});
+    const bool may_move = step > 0 ? q.count < q.most : q.count > q.least;
+    // In units of 1 / total slots, so that it is a whole number. Below 2^41.
+    const int64_t distance = step * (kSlots * q.weight - q.count * total);
+    tree.Set(i, may_move ? kFurthest - distance : WinnerTree::kNever);
   };
   for (uint16_t i = 0; i < quotas.size(); ++i) weigh(i);
-  while (missing != 0 && tree.key(tree.Winner()).may_move) {
+  while (missing != 0 && tree.WinningScore() != WinnerTree::kNever) {
     const uint16_t winner = tree.Winner();
     quotas[winner].count += step;
     missing -= step;

@@ -18,30 +18,22 @@ class FixedWeighting final : public Scheduler {
       : Scheduler(options, servers), tree_(servers.size()) {}
 
   std::optional<uint16_t> Pick(Instant /*now*/, uint32_t /*hash*/) override {
-    const uint16_t winner = tree_.Winner();
-    if (tree_.key(winner).weight == 0) return std::nullopt;
-    return winner;
+    if (tree_.WinningScore() == WinnerTree::kNever) return std::nullopt;
+    return tree_.Winner();
   }
 
  private:
-  struct Highest {
-    uint32_t weight = 0;
-
-    static bool Beats(const Highest& a, const Highest& b, bool a_is_first) {
-      return a.weight > b.weight || (a.weight == b.weight && a_is_first);
-    }
-  };
-
   void Reset() override {
     for (uint16_t i = 0; i < server_count(); ++i) Changed(i, Change::kWeight);
   }
   void Changed(uint16_t server, Change change) override {
     if (change == Change::kConnections) return;
     const Server& s = servers_[server];
-    tree_.Set(server, {s.available() ? s.weight : 0});
+    tree_.Set(server,
+              s.available() ? kWeightMax - s.weight : WinnerTree::kNever);
   }
 
-  WinnerTree<Highest> tree_;
+  WinnerTree tree_;
 };
 
 }  // namespace ballast::sched

@@ -1,5 +1,5 @@
 // Least connection, and weighted: the smallest connections / weight, compared
-// exactly by cross multiplication; the first in list order of equals.
+// exactly; the first in list order of equals.
 //
 // Slow start: a server that came up is weighed with a fraction of its weight
 // that grows in 256 equal steps from 1/256 to the whole over the slow start
@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -37,24 +36,13 @@ class LeastConnection final : public Scheduler {
   std::optional<uint16_t> Pick(Instant now, uint32_t /*hash*/) override {
     if (now >= next_step_) [[unlikely]]
       Advance(now);
-    const uint16_t winner = tree_.Winner();
-    if (tree_.key(winner).weight == 0) return std::nullopt;
-    return winner;
+    if (tree_.WinningScore() == WinnerTree::kNever) return std::nullopt;
+    return tree_.Winner();
   }
 
  private:
   static constexpr uint32_t kSteps = 256;
-
-  // connections * weight stays below 2^32 * 2^24. Weight 0 never wins.
-  struct Load {
-    uint32_t connections = std::numeric_limits<uint32_t>::max();
-    uint32_t weight = 0;
-
-    static bool Beats(const Load& a, const Load& b, bool a_is_first) {
-      return uint64_t{a.connections} * b.weight <
-             uint64_t{b.connections} * a.weight + (a_is_first ? 1 : 0);
-    }
-  };
+  static constexpr uint64_t kScoreMax = WinnerTree::kNever - 1;
 
   void Reset() override {
     ramping_.clear();
@@ -74,11 +62,17 @@ class LeastConnection final : public Scheduler {
   void Weigh(uint16_t server) {
     const Server& s = servers_[server];
     if (!s.available()) {
-      tree_.Set(server, Load());
-    } else {
-      tree_.Set(server, {s.connections(), (weighted_ ? s.weight : 1) *
-                                              uint32_t{steps_[server]}});
+      tree_.Set(server, WinnerTree::kNever);
+      return;
     }
+    uint64_t score = weighted_ ? WinnerTree::Fraction(s.connections(), s.weight)
+                               : WinnerTree::Fraction(s.connections(), 1);
+    if (steps_[server] != kSteps) {
+      // As many connections more as its weight is less; rounded, for once.
+      score = score >= kScoreMax / kSteps ? kScoreMax
+                                          : score * kSteps / steps_[server];
+    }
+    tree_.Set(server, score);
   }
 
   void BeginSlowStart(uint16_t server) {
@@ -120,7 +114,7 @@ class LeastConnection final : public Scheduler {
 
   const bool weighted_;
   const absl::Duration slow_start_;
-  WinnerTree<Load> tree_;
+  WinnerTree tree_;
   std::vector<uint16_t> steps_;    // Of kSteps, for each server.
   std::vector<uint16_t> ramping_;  // The servers in slow start.
   Instant next_step_ = Instant::Never();

@@ -10,19 +10,6 @@
 namespace ballast::sched {
 namespace {
 
-struct NextTurn {
-  uint64_t turns_taken = 0;
-  uint64_t weight = 0;  // 0: never.
-
-  static bool Beats(const NextTurn& a, const NextTurn& b, bool a_is_first) {
-    if (a.weight == 0 || b.weight == 0) {
-      return a.weight != 0 || (b.weight == 0 && a_is_first);
-    }
-    return (a.turns_taken + 1) * b.weight <
-           (b.turns_taken + 1) * a.weight + (a_is_first ? 1 : 0);
-  }
-};
-
 // The slots in the order a server wants them.
 struct Preference {
   uint32_t next;
@@ -50,23 +37,24 @@ Slots DealMaglev(std::span<const SourceHashTable::Server> servers) {
   Slots slots;
   slots.fill(kNoServer);
   if (by_id.empty()) return slots;
-  WinnerTree<NextTurn> turns(by_id.size());
+  WinnerTree next_turn(by_id.size());
+  std::vector<uint64_t> turns(by_id.size());
   std::vector<Preference> preferences;
   for (uint16_t i = 0; i < by_id.size(); ++i) {
     const SourceHashTable::Server& server = servers[by_id[i]];
-    turns.Set(i, {0, server.weight});
+    next_turn.Set(i, WinnerTree::Fraction(1, server.weight));
     preferences.push_back(PreferenceOf(server.id));
   }
   for (size_t filled = 0; filled < kSlotCount; ++filled) {
-    const uint16_t winner = turns.Winner();
+    const uint16_t winner = next_turn.Winner();
     Preference& wants = preferences[winner];
     // An odd skip visits every slot, and one is still free.
     while (slots[wants.next] != kNoServer) {
       wants.next = (wants.next + wants.skip) % kSlotCount;
     }
     slots[wants.next] = by_id[winner];
-    const NextTurn& turn = turns.key(winner);
-    turns.Set(winner, {turn.turns_taken + 1, turn.weight});
+    const uint32_t weight = servers[by_id[winner]].weight;
+    next_turn.Set(winner, WinnerTree::Fraction(++turns[winner] + 1, weight));
   }
   return slots;
 }

@@ -17,9 +17,9 @@
 //                list order; a change also moves a few percent of the rest.
 //
 // Units    slot: 0..4095. server: position in the service's configured order.
-// Cost     Build and Without, at 16 and 1,000 servers (one core of a 2-core
-// VM):
-//          kLoadMaster 1 and 4 us, kEven 5 and 50 us, kMaglev 60 and 220 us.
+// Cost     a live table for one server down of 16 or 1,000: kLoadMaster 1 us,
+//          kEven 14 and 35 us, kMaglev 100 and 200 us; building takes up to
+//          twice that. (bench/sched_bench.cc, one core of a 2-core VM)
 // Threads  a built table never changes.
 // Source   LoadMaster, "Scheduling Methods", Source IP Hash. A server that is
 //          down or of weight 0 gets no slot at all (ours; the vendor's page is

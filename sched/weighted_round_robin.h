@@ -11,7 +11,7 @@
 //     together;
 //   - a server that comes back simply has its next turn: nothing is made up
 //     for.
-// Times are fractions, compared by cross multiplication, so nothing drifts.
+// Times are fractions, compared exactly, so nothing drifts.
 #ifndef SCHED_WEIGHTED_ROUND_ROBIN_H_
 #define SCHED_WEIGHTED_ROUND_ROBIN_H_
 
@@ -29,43 +29,42 @@ class WeightedRoundRobin final : public Scheduler {
  public:
   WeightedRoundRobin(const Options& options,
                      std::span<const ServerState> servers)
-      : Scheduler(options, servers), tree_(servers.size()) {}
+      : Scheduler(options, servers),
+        tree_(servers.size()),
+        rounds_(servers.size()),
+        turns_(servers.size()) {}
 
   std::optional<uint16_t> Pick(Instant /*now*/, uint32_t /*hash*/) override {
-    const uint16_t winner = tree_.Winner();
-    Turn turn = tree_.key(winner);
-    if (turn.weight == 0) return std::nullopt;
-    last_ = turn;
-    last_server_ = winner;
-    turn.numerator += kPhaseUnit;
-    if (turn.numerator >= uint64_t{turn.weight} * kPhaseUnit) {
-      turn.numerator %= kPhaseUnit;
-      ++turn.round;
+    if (tree_.WinningScore() == WinnerTree::kNever) return std::nullopt;
+    const uint16_t server = tree_.Winner();
+    last_ = tree_.WinningScore();
+    last_server_ = server;
+    if (++turns_[server] == servers_[server].weight) {
+      turns_[server] = 0;
+      if (++rounds_[server] > kRoundMax) [[unlikely]] {
+        StartOver();
+        return server;
+      }
     }
-    tree_.Set(winner, turn);
-    return winner;
+    tree_.Set(server, NextTurn(server));
+    return server;
   }
 
  private:
-  static constexpr uint64_t kPhaseUnit = 1 << 16;
+  static constexpr uint32_t kRoundMax = 0xfffe;
 
-  // At round + numerator / (weight * kPhaseUnit). Weight 0: never.
-  struct Turn {
-    uint32_t round = 0;  // Wraps; turns that are compared are at most 1 apart.
-    uint32_t weight = 0;
-    uint64_t numerator = 0;
-
-    static bool Beats(const Turn& a, const Turn& b, bool a_is_first) {
-      if (a.weight == 0 || b.weight == 0) {
-        return a.weight != 0 || (b.weight == 0 && a_is_first);
-      }
-      if (a.round != b.round) {
-        return static_cast<int32_t>(a.round - b.round) < 0;
-      }
-      return a.numerator * b.weight <
-             b.numerator * a.weight + (a_is_first ? 1 : 0);
-    }
-  };
+  // When: the round in the upper 16 bits, and how far into it in units of
+  // 2^-48: (turn + phase) / weight, where phase is in units of 2^-16, as a
+  // fraction of 32 bits over at most 16.
+  uint64_t NextTurn(uint16_t server) const {
+    return uint64_t{rounds_[server]} << 48 |
+           WinnerTree::Fraction(uint64_t{turns_[server]} << 16 | Phase(server),
+                                servers_[server].weight);
+  }
+  // Multiples of 2^32 / golden ratio; the first server's is the middle.
+  static uint32_t Phase(uint16_t server) {
+    return (0x80000000u + server * 2654435769u) >> 16;
+  }
 
   void Reset() override {
     for (uint16_t i = 0; i < server_count(); ++i) Rejoin(i);
@@ -76,39 +75,49 @@ class WeightedRoundRobin final : public Scheduler {
   void CarryTurn(const Scheduler& previous,
                  std::span<const uint16_t> /*now_at*/) override {
     last_ = static_cast<const WeightedRoundRobin&>(previous).last_;
-    last_server_ = kNoServer;  // After all turns of that very time.
+    last_server_ = kNoServer;  // Whoever had a turn at that very time, had it.
     Reset();
   }
 
   // Gives `server` its first turn after the last that was taken.
   void Rejoin(uint16_t server) {
-    const Server& s = servers_[server];
-    if (!s.available()) {
-      tree_.Set(server, Turn());
+    const uint32_t weight = servers_[server].weight;
+    if (!servers_[server].available()) {
+      tree_.Set(server, WinnerTree::kNever);
       return;
     }
-    // 2^32 / golden ratio; the first server's turns are in the middle.
-    const uint64_t phase = (0x80000000u + server * 2654435769u) >> 16;
-    Turn turn = {last_.round, s.weight, phase};
-    if (last_.weight != 0) {
-      // Where `last_` falls among this server's turns, rounded down.
-      const uint64_t at = last_.numerator * s.weight / last_.weight;
-      if (at > phase) turn.numerator += (at - phase) / kPhaseUnit * kPhaseUnit;
-      // Once for the rounding, once more for a turn at the very same time.
-      while (!Turn::Beats(last_, turn, last_server_ < server)) {
-        turn.numerator += kPhaseUnit;
-      }
-      if (turn.numerator >= s.weight * kPhaseUnit) {
-        turn.numerator = phase;
-        ++turn.round;
+    rounds_[server] = static_cast<uint32_t>(last_ >> 48);
+    // The turn at or before the last one taken, give or take one.
+    const uint64_t into_round = last_ & ((uint64_t{1} << 48) - 1);
+    const uint64_t turn = (into_round >> 16) * weight >> 32;
+    turns_[server] = static_cast<uint32_t>(turn > 0 ? turn - 1 : 0);
+    while (!IsAfterLast(server)) {
+      if (++turns_[server] == weight) {
+        turns_[server] = 0;
+        ++rounds_[server];
       }
     }
-    tree_.Set(server, turn);
+    tree_.Set(server, NextTurn(server));
   }
 
-  WinnerTree<Turn> tree_;
-  Turn last_;  // Weight 0: none yet.
-  uint16_t last_server_ = kNoServer;
+  bool IsAfterLast(uint16_t server) const {
+    const uint64_t turn = NextTurn(server);
+    return turn > last_ || (turn == last_ && server > last_server_);
+  }
+
+  // Before rounds run out of bits: the same turns, counted from round 0.
+  void StartOver() {
+    last_ &= (uint64_t{1} << 48) - 1;
+    Reset();
+  }
+
+  WinnerTree tree_;
+  // The next turn of each server.
+  std::vector<uint32_t> rounds_;
+  std::vector<uint32_t> turns_;
+  // The turn taken last; before any, a time before all turns.
+  uint64_t last_ = 0;
+  int32_t last_server_ = -1;
 };
 
 }  // namespace ballast::sched

@@ -190,5 +190,13 @@ TEST(WeightedRoundRobinTest, ManyNewConfigurationsKeepTheShares) {
   }
 }
 
+// A round is counted in 16 bits: over 200,000 of them, each is still exact.
+TEST(WeightedRoundRobinTest, RoundsDoNotRunOut) {
+  auto scheduler = Make({1, 2, 0, 1});
+  for (int round = 0; round < 200'000; ++round) {
+    ASSERT_THAT(Count(*scheduler, 4), ElementsAre(1, 2, 0, 1)) << round;
+  }
+}
+
 }  // namespace
 }  // namespace ballast::sched
