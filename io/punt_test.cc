@@ -10,6 +10,8 @@
 #include <net/if.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -99,7 +101,13 @@ TEST_F(PuntTest, AddressesComeAndGoAndTwiceIsHarmless) {
 }
 
 TEST_F(PuntTest, ACrashedPredecessorsLeftoversGo) {
-  Create().release();  // Never destroyed: as after a crash.
+  const pid_t crashing = fork();
+  if (crashing == 0) {
+    _exit(PuntLink::Create({}).ok() ? 0 : 1);  // With no destructor run.
+  }
+  int status = 1;
+  waitpid(crashing, &status, 0);
+  ASSERT_EQ(status, 0);
   Shell(
       "ip addr add 10.1.0.77/32 dev ballast0;"
       "ip rule add from 10.1.0.77 table 66254 priority 16254;"
