@@ -139,14 +139,18 @@ class ConnectionTable {
   // Copies `init`, seen at `now_ms`; [table] fields of it are ignored. It is
   // looked at by Advance() when `timeout_ms` has passed.
   Inserted Insert(uint32_t now_ms, const Entry& init, uint32_t timeout_ms) {
+    const bool direct = init.Has(kDirect);
     const Tuple forward = init.Forward();
+    const Tuple reverse = init.Reverse();
+    // Everything that may be far away is asked for before it is needed.
+    __builtin_prefetch(&entries_[free_]);
     const uint64_t forward_hash = Hash(forward);
+    Prefetch(forward_hash);
+    const uint64_t reverse_hash = direct ? 0 : Hash(reverse);
+    if (!direct) Prefetch(reverse_hash);
     if (const Found other = Find(forward, forward_hash)) {
       return {nullptr, InsertOutcome::kExists, other.connection};
     }
-    const bool direct = init.Has(kDirect);
-    const Tuple reverse = init.Reverse();
-    const uint64_t reverse_hash = direct ? 0 : Hash(reverse);
     if (!direct) {
       if (const Found other = Find(reverse, reverse_hash)) {
         return {nullptr, InsertOutcome::kReverseTaken, other.connection};
@@ -174,8 +178,16 @@ class ConnectionTable {
   void Erase(Entry* entry) {
     BALLAST_CHECK(entry->wheel_prev != 0);
     const uint32_t number = NumberOf(entry);
-    index_.Erase(Hash(entry->Forward()), number);
-    if (!entry->Has(kDirect)) index_.Erase(Hash(entry->Reverse()), number);
+    const bool direct = entry->Has(kDirect);
+    wheel_.PrefetchNeighbours(entries_, number);
+    const uint64_t forward_hash = Hash(entry->Forward());
+    Prefetch(forward_hash);
+    const uint64_t reverse_hash = direct ? 0 : Hash(entry->Reverse());
+    if (!direct) {
+      Prefetch(reverse_hash);
+      index_.Erase(reverse_hash, number);
+    }
+    index_.Erase(forward_hash, number);
     wheel_.Unlink(entries_, number);
     ++entry->generation;
     entry->wheel_next = free_;
