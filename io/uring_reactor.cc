@@ -125,7 +125,7 @@ io_uring_sqe* UringReactor::GetSqe() {
 }
 
 void UringReactor::Begin(Operation* op) {
-  if (op->kind_ == Operation::Kind::kReceive) {
+  if (op->kind_ == Operation::Kind::kReceive && !ring_->has_buffers()) {
     if (ring_->OpenBuffers(buffers_.count())) {
       RefillBuffers();
     } else {
