@@ -128,6 +128,10 @@ class AfPacketIoKernelTest : public ::testing::Test {
                                           "ip link set w up")),
                   IsOk());
     }
+    for (const auto* where : {&*client_, &*server_}) {
+      ASSERT_THAT(where->WaitForLinks(), IsOk());
+    }
+    ASSERT_THAT(WaitForLinks(), IsOk());
     AfPacketOptions options;
     PacketFilter all;
     all.everything = true;

@@ -39,6 +39,7 @@ std::string MakeWires() {
       "  ip link set p$n up arp off; ip link set w$n up arp off;"
       "done");
   EXPECT_THAT(made, IsOk());
+  EXPECT_THAT(WaitForLinks(), IsOk());
   return "";
 }
 
@@ -204,7 +205,7 @@ TEST_F(AfPacketIoTest, SurvivesTheLinkGoingDownAndUp) {
   EXPECT_EQ((*io)->Send(frames), 1u);
   EXPECT_EQ((*io)->stats().send_refused, 1u);
   ASSERT_THAT(RunCommand("ip link set p0 up"), IsOk());
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  ASSERT_THAT(WaitForLinks(), IsOk());
   Inject(7);
   EXPECT_THAT(Tags(**io), ::testing::ElementsAre(7));
 }
@@ -255,7 +256,7 @@ TEST_F(AfPacketIoTest, GroupGetsFramesByTheClientsAddress) {
 
   // The kernel forgets and finds the group's members with the link.
   ASSERT_THAT(RunCommand("ip link set p0 down; ip link set p0 up"), IsOk());
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  ASSERT_THAT(WaitForLinks(), IsOk());
   for (auto& member : *group) Tags(*member);
   inject_and_check();
 

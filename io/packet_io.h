@@ -1,9 +1,8 @@
 // Raw Ethernet frames in and out of a set of ports: one virtual call per batch,
 // none per frame. One PacketIo per (thread, port set). Never blocks.
 //
-// Ownership  a frame from Receive() or Allocate() belongs to the caller until
-// it
-//            is handed to Send() or Release(); both may come batches later (a
+// Ownership  a frame from Receive() or Allocate() is the caller's until it is
+//            handed to Send() or Release(); both may come batches later (a
 //            frame may wait for a neighbour's answer). A backend owns a fixed
 //            number of buffers: who keeps frames keeps the backend from
 //            receiving, so whatever keeps them is bounded.

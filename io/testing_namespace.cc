@@ -76,6 +76,24 @@ absl::StatusOr<std::string> RunCommand(absl::string_view command) {
   return output;
 }
 
+absl::Status WaitForLinks() {
+  // Until the kernel's link watch has run, an interface without carrier or with
+  // the queue that drops everything ("noop").
+  return RunCommand(
+             "for i in $(seq 100); do"
+             "  waiting=$(ip -o link show up | "
+             "    grep -E 'qdisc noop |NO-CARRIER|state (DOWN|LOWER)') ||"
+             "    exit 0;"
+             "  sleep 0.05;"
+             "done; echo \"$waiting\"; exit 1")
+      .status();
+}
+
+absl::Status NetworkNamespace::WaitForLinks() const {
+  Scope scope(*this);
+  return ballast::WaitForLinks();
+}
+
 absl::StatusOr<NetworkNamespace> NetworkNamespace::Create() {
   const int outside = OpenThisNamespace();
   if (outside == -1) return Errno(kThisNamespace);

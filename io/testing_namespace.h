@@ -41,6 +41,11 @@ absl::Status EnterTestNamespace();
 // what it printed on both outputs. Not exit status 0: kInternal with that text.
 absl::StatusOr<std::string> RunCommand(absl::string_view command);
 
+// Waits until every interface of this namespace that is up can carry frames. A
+// fresh veth takes up to a second after `ip link set up` and swallows frames
+// without a word until then.
+absl::Status WaitForLinks();
+
 // A further network namespace, alive as long as this object (or a process or
 // socket in it).
 class NetworkNamespace {
@@ -65,6 +70,7 @@ class NetworkNamespace {
   };
 
   absl::StatusOr<std::string> Run(absl::string_view command) const;
+  absl::Status WaitForLinks() const;
   // What `ip link ... netns` and nsenter --net= take, while this lives.
   std::string path() const;
 

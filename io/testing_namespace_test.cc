@@ -41,9 +41,19 @@ TEST_F(TestingNamespaceTest, AVethJoinsTwoNamespaces) {
   ASSERT_THAT(
       other->Run("ip addr add 10.9.0.2/24 dev there && ip link set there up"),
       IsOk());
+  EXPECT_THAT(WaitForLinks(), IsOk());
+  EXPECT_THAT(other->WaitForLinks(), IsOk());
   EXPECT_THAT(RunCommand("ping -c 1 -W 5 10.9.0.2"), IsOk());
   EXPECT_THAT(RunCommand("ip link show there"),
               StatusIs(absl::StatusCode::kInternal, HasSubstr("there")));
+}
+
+TEST_F(TestingNamespaceTest, WaitingForALinkWithoutAPeerFails) {
+  ASSERT_THAT(RunCommand("ip link add here type veth peer name there && "
+                         "ip link set here up"),
+              IsOk());
+  EXPECT_THAT(WaitForLinks(),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("NO-CARRIER")));
 }
 
 TEST_F(TestingNamespaceTest, ABackgroundProcessEndsWithItsObject) {

@@ -37,6 +37,7 @@ class TapWire : public PacketIoWire {
                            "  ip link set tap$n up arp off;"
                            "done"),
                 IsOk());
+    EXPECT_THAT(WaitForLinks(), IsOk());
     for (int n = 0; n < 2; ++n) {
       far_[n] = std::make_unique<RawPort>(absl::StrCat("tap", n));
     }
