@@ -106,8 +106,9 @@ class ConnectionTable {
   uint64_t Hash(const Tuple& tuple) const { return hasher_(tuple); }
   void Prefetch(uint64_t hash) const { index_.Prefetch(hash); }
   // Reads the bucket, which Prefetch() has brought in meanwhile.
-  // Returns a hint for Find(), 0 if there is none.
-  uint32_t PrefetchCandidate(uint64_t hash) const {
+  // Returns a hint for Find(), 0 if there is none. Must be used: g++ 12 takes a
+  // function that only prefetches for one without effects, and drops the call.
+  [[nodiscard]] uint32_t PrefetchCandidate(uint64_t hash) const {
     return index_.Candidate(hash, [this](uint32_t candidate) {
       const auto* line = reinterpret_cast<const char*>(&entries_[candidate]);
       __builtin_prefetch(line);

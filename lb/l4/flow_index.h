@@ -89,7 +89,7 @@ class FlowIndex {
   // to be right, but worth fetch(number), as is the second if there is one.
   // With none, starts to fetch the next bucket of the chain.
   template <typename Fetch>
-  uint32_t Candidate(uint64_t hash, Fetch&& fetch) const {
+  [[nodiscard]] uint32_t Candidate(uint64_t hash, Fetch&& fetch) const {
     const Bucket& bucket = buckets_[Home(hash)];
     const uint32_t matches = bucket.MatchTag(Tag(hash));
     if (matches == 0) {

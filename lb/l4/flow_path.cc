@@ -39,7 +39,7 @@ bool IsInitialSyn(const Packet& packet) {
 template <typename A>
 std::optional<Verdict> FlowPath<A>::Handle(Instant now, size_t i, Frame& frame,
                                            const Packet& packet) {
-  const auto found = table_.Find(tuples_[i], hashes_[i]);
+  const auto found = table_.Find(tuples_[i], hashes_[i], hints_[i]);
   if (!found) return Begin(now, i, frame, packet);
   Entry& entry = *found.connection;
   ServerPath& server = context_.servers[entry.server_slot];

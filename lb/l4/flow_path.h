@@ -56,7 +56,7 @@ class FlowPath {
     hashes_[i] = table_.Hash(tuple);
     table_.Prefetch(hashes_[i]);
   }
-  void Prefetch(size_t i) { table_.PrefetchCandidate(hashes_[i]); }
+  void Prefetch(size_t i) { hints_[i] = table_.PrefetchCandidate(hashes_[i]); }
   // For kTcp and kUdp. nullopt: no flow, nor a new one for a service.
   std::optional<Verdict> Handle(Instant now, size_t i, Frame& frame,
                                 const Packet& packet);
@@ -113,6 +113,7 @@ class FlowPath {
   PathContext& context_;
   std::array<FlowTuple<A>, kBatchMax> tuples_;
   std::array<uint64_t, kBatchMax> hashes_;
+  std::array<uint32_t, kBatchMax> hints_;
   uint32_t sweep_cursor_ = 0;
 };
 
