@@ -90,6 +90,7 @@ class Director {
   void SetView(std::shared_ptr<const ForwardingView> view);
   // Next hops whose MAC is wanted, since the last call.
   std::vector<NeighbourKey> TakeUnresolved();
+  bool has_unresolved() const { return context_.hops.has_unresolved(); }
 
   void SetHealthy(Instant now, Slot server, bool healthy);
   // Reads the other threads' flow counts, for least connection and connection

@@ -110,6 +110,7 @@ class HopCache {
   // Next hops looked up since the last call that have no MAC yet; the owner has
   // them resolved and publishes a new view.
   std::vector<NeighbourKey> TakeUnresolved();
+  bool has_unresolved() const { return !unresolved_.empty(); }
 
  private:
   void Resolve(Hop& hop) const;

@@ -6,6 +6,7 @@
 #include "io/base/bytes.h"
 #include "io/base/check.h"
 #include "io/base/status_macros.h"
+#include "lb/health/service_up.h"
 #include "sched/source_hash.h"
 
 namespace ballast::l4 {
@@ -179,16 +180,16 @@ uint32_t ServerChoice::SourceHashOf(const Address& client) const {
 }
 
 void ServerChoice::UpdateUp(const PlanService& service) {
-  uint32_t available = 0;
-  bool critical_down = false;
+  std::vector<health::Member> members;
   for (size_t i = 0; i < service.servers.size(); ++i) {
     const PlanServer& server = *plan_->server(service.servers[i]);
-    const bool up = Schedulable(server) && server.weight > 0;
-    available += up;
-    critical_down |= !up && service.config.servers[i].critical;
+    members.push_back({.enabled = server.state == config::AdminState::kEnabled,
+                       .healthy = servers_[server.slot].healthy,
+                       .critical = service.config.servers[i].critical,
+                       .weight = server.weight});
   }
   services_[service.slot].up =
-      !critical_down && available >= service.config.servers_min;
+      health::ServiceUp(members, service.config.servers_min);
 }
 
 void ServerChoice::UpdateFull(const PlanServer& server) {

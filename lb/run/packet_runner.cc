@@ -5,11 +5,20 @@
 #include "io/base/check.h"
 
 namespace ballast::run {
+namespace {
+
+constexpr absl::Duration kForeignPeriod = absl::Milliseconds(1);
+
+}  // namespace
 
 PacketRunner::~PacketRunner() { io_.Release({outbox_.data(), outbox_size_}); }
 
 size_t PacketRunner::RunOnce(Instant now) {
   Flush();
+  if (!hooks_.others.empty() && now >= next_foreign_) {
+    director_.UpdateForeign(hooks_.others);
+    next_foreign_ = now + kForeignPeriod;
+  }
   size_t received = 0;
   if (outbox_.size() - outbox_size_ >= kBatch) {
     received = io_.Receive(frames_);
@@ -34,6 +43,9 @@ size_t PacketRunner::RunOnce(Instant now) {
     }
   }
   Flush();
+  if (director_.has_unresolved() && hooks_.on_unresolved) {
+    hooks_.on_unresolved(director_.TakeUnresolved());
+  }
   return received;
 }
 

@@ -11,9 +11,11 @@
 #define LB_RUN_PACKET_RUNNER_H_
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
 
 #include "io/base/instant.h"
 #include "io/packet_io.h"
@@ -23,8 +25,14 @@ namespace ballast::run {
 
 class PacketRunner {
  public:
-  PacketRunner(PacketIo& io, l4::Director& director)
-      : io_(io), director_(director) {}
+  struct Hooks {
+    // Called on the runner's thread with next hops that have no MAC yet.
+    std::function<void(std::vector<l4::NeighbourKey>)> on_unresolved;
+    // The other threads' counters: read every millisecond.
+    std::vector<const l4::AllCounters*> others;
+  };
+  PacketRunner(PacketIo& io, l4::Director& director, Hooks hooks = {})
+      : io_(io), director_(director), hooks_(std::move(hooks)) {}
   ~PacketRunner();
   PacketRunner(const PacketRunner&) = delete;
   PacketRunner& operator=(const PacketRunner&) = delete;
@@ -49,7 +57,9 @@ class PacketRunner {
 
   PacketIo& io_;
   l4::Director& director_;
+  const Hooks hooks_;
   Instant next_emit_ = Instant::FromNanos(0);
+  Instant next_foreign_ = Instant::FromNanos(0);
   std::array<Frame, 4 * kBatch> outbox_;
   size_t outbox_size_ = 0;
   std::array<Frame, kBatch> frames_;

@@ -19,14 +19,15 @@ constexpr absl::Duration kStatsPeriod = absl::Milliseconds(100);
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PacketThread>> PacketThread::Start(
-    std::unique_ptr<PacketIo> io, std::unique_ptr<l4::Director> director) {
+    std::unique_ptr<PacketIo> io, std::unique_ptr<l4::Director> director,
+    PacketRunner::Hooks hooks) {
   BALLAST_CHECK(io->fd() >= 0);
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (wake.get() < 0) {
     return absl::ErrnoToStatus(errno, "eventfd for a packet thread");
   }
-  std::unique_ptr<PacketThread> thread(
-      new PacketThread(std::move(io), std::move(director), std::move(wake)));
+  std::unique_ptr<PacketThread> thread(new PacketThread(
+      std::move(io), std::move(director), std::move(hooks), std::move(wake)));
   thread->thread_ = std::thread([t = thread.get()] { t->Run(); });
   return thread;
 }

@@ -32,7 +32,8 @@ class PacketThread {
 
   // `io` must have a descriptor.
   static absl::StatusOr<std::unique_ptr<PacketThread>> Start(
-      std::unique_ptr<PacketIo> io, std::unique_ptr<l4::Director> director);
+      std::unique_ptr<PacketIo> io, std::unique_ptr<l4::Director> director,
+      PacketRunner::Hooks hooks = {});
   // Stops and joins.
   ~PacketThread();
   PacketThread(const PacketThread&) = delete;
@@ -54,10 +55,11 @@ class PacketThread {
 
  private:
   PacketThread(std::unique_ptr<PacketIo> io,
-               std::unique_ptr<l4::Director> director, UniqueFd wake)
+               std::unique_ptr<l4::Director> director,
+               PacketRunner::Hooks hooks, UniqueFd wake)
       : io_(std::move(io)),
         director_(std::move(director)),
-        runner_(*io_, *director_),
+        runner_(*io_, *director_, std::move(hooks)),
         wake_(std::move(wake)) {}
   void Run();
   void RunOrders();

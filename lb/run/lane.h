@@ -1,0 +1,80 @@
+// One packet lane: a PacketIo with its director, on a thread of its own or on
+// the control thread. What the control thread wants done, it posts.
+//
+// Threads  the control thread's, but for what runs inside.
+#ifndef LB_RUN_LANE_H_
+#define LB_RUN_LANE_H_
+
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "io/af_packet_io.h"
+#include "io/clock.h"
+#include "lb/l4/director.h"
+#include "lb/run/packet_thread.h"
+
+namespace ballast::run {
+
+class Lane {
+ public:
+  using Order = PacketThread::Order;
+
+  Lane(std::unique_ptr<AfPacketIo> io, std::unique_ptr<l4::Director> director)
+      : af_packet_(io.get()),
+        io_(std::move(io)),
+        director_(std::move(director)) {}
+
+  const l4::AllCounters& counters() const {
+    return thread_ ? thread_->counters() : director_->counters();
+  }
+  // Before a start.
+  l4::Director& director() { return *director_; }
+
+  absl::Status StartThread(PacketRunner::Hooks hooks) {
+    auto thread = PacketThread::Start(std::move(io_), std::move(director_),
+                                      std::move(hooks));
+    if (!thread.ok()) return thread.status();
+    thread_ = std::move(*thread);
+    return absl::OkStatus();
+  }
+  void StartHere(PacketRunner::Hooks hooks) {
+    runner_ =
+        std::make_unique<PacketRunner>(*io_, *director_, std::move(hooks));
+  }
+
+  // False: the thread has not taken orders for long, and this one is dropped.
+  [[nodiscard]] bool Post(Order order) {
+    if (thread_) return thread_->Post(std::move(order));
+    order(MonotonicNow(), *director_);
+    return true;
+  }
+  // Waits until it has run.
+  [[nodiscard]] bool Call(Order order) {
+    if (thread_) return thread_->Call(std::move(order));
+    order(MonotonicNow(), *director_);
+    return true;
+  }
+
+  PacketIoStats io_stats() const {
+    return thread_ ? thread_->io_stats() : io_->stats();
+  }
+  // To be used on the lane's thread only.
+  AfPacketIo& af_packet() { return *af_packet_; }
+  // Null on a thread of its own.
+  PacketRunner* runner() { return runner_.get(); }
+  int fd() const { return io_->fd(); }
+
+ private:
+  AfPacketIo* af_packet_;
+  // One of: not started; io, director and runner; thread, which owns the
+  // others.
+  std::unique_ptr<PacketIo> io_;
+  std::unique_ptr<l4::Director> director_;
+  std::unique_ptr<PacketRunner> runner_;
+  std::unique_ptr<PacketThread> thread_;
+};
+
+}  // namespace ballast::run
+
+#endif  // LB_RUN_LANE_H_

@@ -1,0 +1,489 @@
+#include "lb/run/unit.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "io/base/check.h"
+#include "io/base/status_macros.h"
+#include "io/file.h"
+#include "lb/run/flow_file.h"
+
+namespace ballast {
+
+absl::StatusOr<std::unique_ptr<Balancer>> Balancer::Create(Options options) {
+  return run::Unit::Create(std::move(options));
+}
+
+namespace run {
+namespace {
+
+// Bursts of network changes become one new view.
+constexpr absl::Duration kNetworkPause = absl::Milliseconds(10);
+constexpr int kRefreshSeconds = 5;
+// Frames of one turn on the control thread before other work gets its chance.
+constexpr int kRoundsMax = 16;
+
+std::string KeyPath(const config::Model& model) {
+  return absl::StrCat(model.state_dir, "/hash_key");
+}
+std::string FlowPath(const config::Model& model) {
+  return absl::StrCat(model.state_dir, "/flows");
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Balancer>> Unit::Create(Options options) {
+  if (options.model == nullptr) {
+    return absl::InvalidArgumentError("model: none given");
+  }
+  if (options.packets_on_control_thread && options.model->threads != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("threads: ", options.model->threads,
+                     ", must be 1 with packets_on_control_thread"));
+  }
+  std::unique_ptr<Unit> unit(new Unit(std::move(options)));
+  BALLAST_RETURN_IF_ERROR(unit->Start());
+  return std::unique_ptr<Balancer>(std::move(unit));
+}
+
+absl::Status Unit::Start() {
+  log_ = options_.log;
+  if (log_ == nullptr) {
+    log_ = [](absl::string_view line) {
+      std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()),
+                   line.data());
+    };
+  }
+  model_ = options_.model;
+  BALLAST_RETURN_IF_ERROR(ReadKeys());
+  ReactorOptions reactor_options;
+  reactor_options.log = log_;
+  reactor_options.buffer_count = 16;  // Nothing here receives streams.
+  if (options_.force_epoll) {
+    reactor_options.backend = ReactorOptions::Backend::kEpoll;
+  }
+  BALLAST_ASSIGN_OR_RETURN(reactor_, MakeReactor(reactor_options));
+  BALLAST_ASSIGN_OR_RETURN(network_, Network::Open(*model_, log_));
+  health_ = std::make_unique<HealthChecker>(
+      *reactor_, [this](uint16_t slot, bool up, health::Reason reason) {
+        const l4::PlanServer* server = plan_->server(slot);
+        if (server == nullptr) return;
+        log_(absl::StrCat(server->endpoint.ToString(), up ? " up: " : " down: ",
+                          health::ReasonText(reason)));
+        PostHealth();
+      });
+  BALLAST_ASSIGN_OR_RETURN(plan_, BuildPlan(model_));
+  SetHealthTargets();
+  network_->SetFloating(*model_, true);
+  // The kernel looks for the servers before the first flow needs them.
+  BALLAST_RETURN_IF_ERROR(MakeLanes());
+
+  reactor_->Poll(&network_op_, network_->fd(), POLLIN);
+  reactor_->Timeout(&second_, MonotonicNow() + absl::Seconds(1));
+  reactor_->AwaitWake(&wake_);
+  if (options_.packets_on_control_thread) {
+    reactor_->Poll(&packets_op_, lanes_[0]->fd(), POLLIN);
+    reactor_->Timeout(&packet_tick_, MonotonicNow());
+  }
+  return absl::OkStatus();
+}
+
+Unit::~Unit() {
+  lanes_.clear();  // Joins their threads: nobody wakes the reactor any more.
+  health_.reset();
+  reactor_.reset();
+}
+
+absl::Status Unit::ReadKeys() {
+  FillRandom(table_key_);
+  if (model_->hash_key.has_value()) {
+    source_key_ = *model_->hash_key;
+    return absl::OkStatus();
+  }
+  FillRandom(source_key_);
+  if (model_->state_dir.empty()) return absl::OkStatus();
+  BALLAST_RETURN_IF_ERROR(MakeFolder(model_->state_dir));
+  const auto bytes = ReadFile(KeyPath(*model_), 4096);
+  if (absl::IsNotFound(bytes.status())) {
+    return WriteFileAtomically(KeyPath(*model_), source_key_);
+  }
+  BALLAST_RETURN_IF_ERROR(bytes.status());
+  if (bytes->size() != source_key_.size()) {
+    return absl::DataLossError(
+        absl::StrCat(KeyPath(*model_), ": ", bytes->size(), " bytes, must be ",
+                     source_key_.size(), "; remove it to have a new key made"));
+  }
+  std::copy(bytes->begin(), bytes->end(), source_key_.begin());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const l4::Plan>> Unit::BuildPlan(
+    std::shared_ptr<const config::Model> model) {
+  return builder_.Build(
+      std::move(model), MonotonicNow(), [this](l4::Slot slot) {
+        for (const l4::AllCounters* counters : Counters()) {
+          const l4::ServerCounters* server = counters->servers.Get(slot);
+          if (server != nullptr && server->open.value() > 0) return true;
+        }
+        return false;
+      });
+}
+
+absl::Status Unit::MakeLanes() {
+  const uint32_t threads = static_cast<uint32_t>(model_->threads);
+  const PacketSteering steering = network_->Steering(*model_);
+  const AfPacketOptions packet_options = network_->PacketOptions();
+  std::vector<std::unique_ptr<AfPacketIo>> ios;
+  if (threads == 1) {
+    BALLAST_ASSIGN_OR_RETURN(auto io, AfPacketIo::Create(packet_options));
+    ios.push_back(std::move(io));
+  } else {
+    BALLAST_ASSIGN_OR_RETURN(ios,
+                             AfPacketIo::CreateGroup(packet_options, steering));
+  }
+  const auto share = [threads](uint32_t limit) {
+    return std::max<uint32_t>(1, (limit + threads - 1) / threads);
+  };
+  for (uint32_t i = 0; i < threads; ++i) {
+    BALLAST_ASSIGN_OR_RETURN(
+        auto director,
+        l4::Director::Create(
+            {.connections_max = share(model_->limits.connections),
+             .persistence_entries_max =
+                 share(model_->limits.persistence_entries),
+             .fragments_max = share(model_->limits.fragments),
+             .pending_frames_max = share(model_->limits.pending_frames),
+             .table_key = table_key_,
+             .source_key = source_key_,
+             .answers_neighbours = i == 0},
+            plan_, network_->view(), MonotonicNow()));
+    lanes_.push_back(
+        std::make_unique<Lane>(std::move(ios[i]), std::move(director)));
+  }
+  RestoreFlows(steering);
+  for (uint32_t i = 0; i < threads; ++i) {
+    l4::Director& director = lanes_[i]->director();
+    const Instant now = MonotonicNow();
+    for (l4::Slot slot = 0; slot < plan_->server_slots(); ++slot) {
+      if (plan_->server(slot) != nullptr) {
+        director.SetHealthy(now, slot, IsUp(slot));
+      }
+    }
+    director.SetActive(now, true, options_.claim_at_once);
+  }
+  // All counters first: a thread that starts reads the others'.
+  const std::vector<const l4::AllCounters*> all = Counters();
+  for (uint32_t i = 0; i < threads; ++i) {
+    PacketRunner::Hooks hooks;
+    hooks.on_unresolved = [this](std::vector<l4::NeighbourKey> keys) {
+      const std::lock_guard lock(unresolved_mutex_);
+      unresolved_.insert(unresolved_.end(), keys.begin(), keys.end());
+      reactor_->Wake();
+    };
+    for (uint32_t other = 0; other < threads; ++other) {
+      if (other != i) hooks.others.push_back(all[other]);
+    }
+    if (options_.packets_on_control_thread) {
+      lanes_[i]->StartHere(std::move(hooks));
+    } else {
+      BALLAST_RETURN_IF_ERROR(lanes_[i]->StartThread(std::move(hooks)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Unit::RestoreFlows(const PacketSteering& steering) {
+  if (model_->state_dir.empty()) return;
+  const std::string path = FlowPath(*model_);
+  const auto records = ReadFlowFile(path, absl::Now());
+  if (absl::IsNotFound(records.status())) return;
+  if (!records.ok()) {
+    log_(absl::StrCat("flows of the last run: ", records.status().message()));
+  } else {
+    size_t restored = 0;
+    const Instant now = MonotonicNow();
+    for (const l4::FlowRecord& record : *records) {
+      const uint32_t lane =
+          lanes_.size() == 1
+              ? 0
+              : steering.ThreadOf(record.client_side.source.address);
+      restored += lanes_[lane]->director().Import(now, record);
+    }
+    log_(absl::StrCat("flows of the last run: ", restored, " of ",
+                      records->size(), " restored"));
+  }
+  // Read back once: a later crash must not bring back flows this old.
+  if (const absl::Status status = RemoveFile(path); !status.ok()) {
+    log_(status.message());
+  }
+}
+
+void Unit::SetHealthTargets() {
+  std::vector<HealthChecker::Target> targets;
+  for (l4::Slot slot = 0; slot < plan_->service_slots(); ++slot) {
+    const l4::PlanService* service = plan_->service(slot);
+    if (service == nullptr) continue;
+    for (const l4::Slot server_slot : service->servers) {
+      Endpoint endpoint = plan_->server(server_slot)->endpoint;
+      if (service->config.check.port != 0) {
+        endpoint.port = service->config.check.port;
+      } else if (endpoint.port == 0) {
+        endpoint.port = service->config.port;
+      }
+      targets.push_back({server_slot, endpoint, service->config.check});
+    }
+  }
+  health_->SetTargets(targets);
+}
+
+bool Unit::IsUp(l4::Slot slot) const {
+  const auto status = health_->status(slot);
+  return status.has_value() && status->up;
+}
+
+ServerHealth Unit::HealthOf(l4::Slot slot) const {
+  const auto status = health_->status(slot);
+  // Sorry servers are assumed up; a removed one takes nothing any more.
+  if (!status.has_value()) {
+    const l4::PlanServer* server = plan_->server(slot);
+    return server != nullptr && server->sorry
+               ? ServerHealth{true, "not checked"}
+               : ServerHealth{false, "removed"};
+  }
+  return {status->up, health::ReasonText(status->reason)};
+}
+
+std::vector<const l4::AllCounters*> Unit::Counters() const {
+  std::vector<const l4::AllCounters*> counters;
+  for (const auto& lane : lanes_) counters.push_back(&lane->counters());
+  return counters;
+}
+
+absl::Status Unit::Apply(std::shared_ptr<const config::Model> model) {
+  const auto fixed = [&](bool same, const char* field) -> absl::Status {
+    if (same) return absl::OkStatus();
+    return absl::FailedPreconditionError(absl::StrCat(
+        field, ": cannot change while running; restart to apply it"));
+  };
+  BALLAST_RETURN_IF_ERROR(
+      fixed(model->interfaces == model_->interfaces, "interfaces"));
+  BALLAST_RETURN_IF_ERROR(fixed(model->threads == model_->threads, "threads"));
+  BALLAST_RETURN_IF_ERROR(fixed(model->limits == model_->limits, "limits"));
+  BALLAST_RETURN_IF_ERROR(
+      fixed(model->punt_interface == model_->punt_interface, "punt_interface"));
+  BALLAST_RETURN_IF_ERROR(
+      fixed(model->state_dir == model_->state_dir, "state_dir"));
+  BALLAST_RETURN_IF_ERROR(
+      fixed(model->hash_key == model_->hash_key, "hash_key"));
+  BALLAST_ASSIGN_OR_RETURN(plan_, BuildPlan(model));
+  model_ = std::move(model);
+  SetHealthTargets();
+  network_->SetFloating(*model_, true);
+  return Distribute();
+}
+
+absl::Status Unit::Distribute() {
+  std::vector<std::pair<l4::Slot, bool>> health;
+  for (l4::Slot slot = 0; slot < plan_->server_slots(); ++slot) {
+    if (plan_->server(slot) != nullptr) health.emplace_back(slot, IsUp(slot));
+  }
+  const PacketSteering steering = network_->Steering(*model_);
+  for (size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = *lanes_[i];
+    absl::Status status;
+    const bool done = lane.Call([&, i](Instant now, l4::Director& director) {
+      director.Apply(now, plan_);
+      for (const auto& [slot, up] : health) {
+        director.SetHealthy(now, slot, up);
+      }
+      if (i == 0 && lanes_.size() > 1) {
+        status = lane.af_packet().SetSteering(steering);
+      }
+    });
+    if (!done) {
+      return absl::UnavailableError(
+          absl::StrCat("packet thread ", i,
+                       " takes no orders; it runs the former "
+                       "configuration until a next reload"));
+    }
+    BALLAST_RETURN_IF_ERROR(status);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Unit::SetServerState(const Endpoint& service, Protocol protocol,
+                                  const Endpoint& server,
+                                  config::AdminState state) {
+  auto model = std::make_shared<config::Model>(*model_);
+  for (config::VirtualService& candidate : model->services) {
+    if (candidate.address != service.address ||
+        candidate.port != service.port || candidate.protocol != protocol) {
+      continue;
+    }
+    for (config::RealServer& real : candidate.servers) {
+      if (real.endpoint != server) continue;
+      real.state = state;
+      return Apply(std::move(model));
+    }
+    return absl::NotFoundError(absl::StrCat(
+        "real_servers: no ", server.ToString(), " in ", service.ToString()));
+  }
+  return absl::NotFoundError(absl::StrCat("virtual_services: no ",
+                                          ProtocolName(protocol), " ",
+                                          service.ToString()));
+}
+
+void Unit::PostView() {
+  view_owed_ = false;
+  for (const auto& lane : lanes_) {
+    const bool posted =
+        lane->Post([view = network_->view()](Instant, l4::Director& director) {
+          director.SetView(view);
+        });
+    view_owed_ |= !posted;
+  }
+}
+
+void Unit::PostHealth() {
+  health_owed_ = false;
+  std::vector<std::pair<l4::Slot, bool>> health;
+  for (l4::Slot slot = 0; slot < plan_->server_slots(); ++slot) {
+    if (plan_->server(slot) != nullptr) health.emplace_back(slot, IsUp(slot));
+  }
+  for (const auto& lane : lanes_) {
+    const bool posted =
+        lane->Post([health](Instant now, l4::Director& director) {
+          for (const auto& [slot, up] : health) {
+            if (director.choice().healthy(slot) != up) {
+              director.SetHealthy(now, slot, up);
+            }
+          }
+        });
+    health_owed_ |= !posted;
+  }
+}
+
+void Unit::OnNetwork(Completion completion) {
+  if (!completion.more) return;
+  if (!network_timer_.pending()) {
+    reactor_->Timeout(&network_timer_, reactor_->Now() + kNetworkPause);
+  }
+}
+
+void Unit::OnNetworkTimer(Completion completion) {
+  if (completion.result == 0) UpdateNetwork();
+}
+
+void Unit::UpdateNetwork() {
+  if (!network_->Update()) return;
+  network_->SetFloating(*model_, true);
+  PostView();
+}
+
+void Unit::OnWake(Completion completion) {
+  if (!completion.more) return;
+  std::vector<l4::NeighbourKey> keys;
+  {
+    const std::lock_guard lock(unresolved_mutex_);
+    keys.swap(unresolved_);
+  }
+  for (const l4::NeighbourKey& key : keys) network_->Resolve(key);
+}
+
+void Unit::OnSecond(Completion completion) {
+  if (completion.result != 0) return;
+  statistics_.Sample(MonotonicNow(), *plan_, Counters());
+  if (++seconds_ % kRefreshSeconds == 0) network_->Refresh();
+  if (view_owed_) PostView();
+  if (health_owed_) PostHealth();
+  reactor_->Timeout(&second_, reactor_->Now() + absl::Seconds(1));
+}
+
+void Unit::RunPackets() {
+  PacketRunner& runner = *lanes_[0]->runner();
+  for (int round = 0; round < kRoundsMax; ++round) {
+    if (runner.RunOnce(MonotonicNow()) == 0) return;
+  }
+  // There is more: go on in the next turn.
+  if (packet_tick_.pending()) {
+    reactor_->Cancel(&packet_tick_);
+  } else {
+    reactor_->Timeout(&packet_tick_, Instant());
+  }
+}
+
+void Unit::OnPackets(Completion completion) {
+  if (completion.more) RunPackets();
+}
+
+void Unit::OnPacketTick(Completion completion) {
+  if (completion.result == -ECANCELED && lanes_.empty()) return;
+  RunPackets();
+  if (!packet_tick_.pending()) {
+    reactor_->Timeout(&packet_tick_, reactor_->Now() + PacketRunner::kTick);
+  }
+}
+
+void Unit::RunOnce() { reactor_->RunOnce(Instant()); }
+
+Statistics Unit::GetStatistics() const {
+  std::vector<PacketIoStats> io;
+  for (const auto& lane : lanes_) io.push_back(lane->io_stats());
+  Statistics statistics = statistics_.Collect(
+      *plan_, Counters(), io, [this](l4::Slot slot) { return HealthOf(slot); });
+  statistics.active = !lanes_.empty();
+  return statistics;
+}
+
+std::vector<std::string> Unit::ListConnections(size_t count_max) {
+  std::vector<std::string> lines;
+  for (const auto& lane : lanes_) {
+    // A refused order leaves this lane's out.
+    (void)lane->Call([&](Instant now, l4::Director& director) {
+      l4::Director::ExportCursor cursor;
+      std::array<l4::FlowRecord, 256> records;
+      while (!cursor.done && lines.size() < count_max) {
+        const size_t count = director.Export(now, cursor, records);
+        for (size_t i = 0; i < count && lines.size() < count_max; ++i) {
+          const l4::FlowRecord& record = records[i];
+          if (record.kind != l4::FlowRecord::Kind::kFlow) continue;
+          const bool tcp = record.client_side.protocol == Protocol::kTcp;
+          lines.push_back(absl::StrCat(
+              record.client_side.ToString(), " -> ", record.server.ToString(),
+              " ", tcp ? l4::TcpStateName(record.state) : "-", " idle ",
+              record.idle_ms / 1000, "s"));
+        }
+      }
+    });
+  }
+  return lines;
+}
+
+absl::Status Unit::Shutdown() {
+  std::vector<l4::FlowRecord> all;
+  for (const auto& lane : lanes_) {
+    const bool done = lane->Call([&](Instant now, l4::Director& director) {
+      if (!model_->state_dir.empty()) {
+        l4::Director::ExportCursor cursor;
+        std::array<l4::FlowRecord, 1024> records;
+        while (!cursor.done) {
+          const size_t count = director.Export(now, cursor, records);
+          all.insert(all.end(), records.begin(), records.begin() + count);
+        }
+      }
+      director.SetActive(now, false);
+    });
+    if (!done) log_("a packet thread takes no orders: its flows are lost");
+  }
+  network_->SetFloating(*model_, false);
+  if (model_->state_dir.empty()) return absl::OkStatus();
+  BALLAST_RETURN_IF_ERROR(WriteFlowFile(FlowPath(*model_), absl::Now(), all));
+  log_(absl::StrCat(all.size(), " flows written to ", FlowPath(*model_)));
+  return absl::OkStatus();
+}
+
+}  // namespace run
+}  // namespace ballast

@@ -1,0 +1,97 @@
+// The balancer on this host: joins configuration, network, health checks and
+// packet lanes on one control thread. What Balancer::Create() makes.
+//
+// Threads  see lb/balancer.h.
+#ifndef LB_RUN_UNIT_H_
+#define LB_RUN_UNIT_H_
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "io/reactor.h"
+#include "lb/balancer.h"
+#include "lb/l4/plan.h"
+#include "lb/run/health_checker.h"
+#include "lb/run/lane.h"
+#include "lb/run/network.h"
+#include "lb/run/statistics.h"
+
+namespace ballast::run {
+
+class Unit : public Balancer {
+ public:
+  static absl::StatusOr<std::unique_ptr<Balancer>> Create(Options options);
+  ~Unit() override;
+
+  absl::Status Apply(std::shared_ptr<const config::Model> model) override;
+  const config::Model& model() const override { return *model_; }
+  absl::Status SetServerState(const Endpoint& service, Protocol protocol,
+                              const Endpoint& server,
+                              config::AdminState state) override;
+  Statistics GetStatistics() const override;
+  std::vector<std::string> ListConnections(size_t count_max) override;
+  int fd() override { return reactor_->fd(); }
+  void RunOnce() override;
+  void Run() override { reactor_->Run(); }
+  void Stop() override { reactor_->Stop(); }
+  absl::Status Shutdown() override;
+
+ private:
+  explicit Unit(Options options) : options_(std::move(options)) {}
+  absl::Status Start();
+  absl::Status ReadKeys();
+  absl::Status MakeLanes();
+  void RestoreFlows(const PacketSteering& steering);
+  absl::StatusOr<std::shared_ptr<const l4::Plan>> BuildPlan(
+      std::shared_ptr<const config::Model> model);
+  // Has every lane take the plan with the health of its servers.
+  absl::Status Distribute();
+  void SetHealthTargets();
+  bool IsUp(l4::Slot slot) const;
+  ServerHealth HealthOf(l4::Slot slot) const;
+  std::vector<const l4::AllCounters*> Counters() const;
+  // To every lane; what a lane's full mailbox refuses is told again later.
+  void PostView();
+  void PostHealth();
+
+  void OnNetwork(Completion completion);
+  void OnPackets(Completion completion);
+  void OnPacketTick(Completion completion);
+  void OnSecond(Completion completion);
+  void OnWake(Completion completion);
+  void UpdateNetwork();
+  void RunPackets();
+
+  Options options_;
+  std::function<void(absl::string_view)> log_;
+  std::shared_ptr<const config::Model> model_;
+  config::HashKey table_key_{};
+  config::HashKey source_key_{};
+  l4::PlanBuilder builder_;
+  std::shared_ptr<const l4::Plan> plan_;
+  std::unique_ptr<Network> network_;
+  std::unique_ptr<Reactor> reactor_;
+  std::unique_ptr<HealthChecker> health_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  StatisticsCollector statistics_;
+  bool view_owed_ = false;    // A lane has not heard of the last view,
+  bool health_owed_ = false;  // of the last change of health.
+  int seconds_ = 0;
+
+  std::mutex unresolved_mutex_;
+  std::vector<l4::NeighbourKey> unresolved_;  // From the lanes.
+
+  Operation network_op_ = Operation::To<&Unit::OnNetwork>(this);
+  Operation network_timer_ = Operation::To<&Unit::OnNetworkTimer>(this);
+  Operation packets_op_ = Operation::To<&Unit::OnPackets>(this);
+  Operation packet_tick_ = Operation::To<&Unit::OnPacketTick>(this);
+  Operation second_ = Operation::To<&Unit::OnSecond>(this);
+  Operation wake_ = Operation::To<&Unit::OnWake>(this);
+  void OnNetworkTimer(Completion completion);
+};
+
+}  // namespace ballast::run
+
+#endif  // LB_RUN_UNIT_H_
