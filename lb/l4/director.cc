@@ -257,6 +257,7 @@ size_t Director::Emit(Instant now, std::span<Frame> frames,
   Announce(now);
   UpdateEnding(now);
   Sweep(now);
+  context_.choice.Tick(now);
   v4_.Expire(now, kExpireBudget);
   v6_.Expire(now, kExpireBudget);
   return std::exchange(output_, {}).count;
@@ -435,6 +436,10 @@ void Director::UpdateForeign(std::span<const AllCounters* const> others) {
     }
     context_.choice.SetForeign(slot, static_cast<uint32_t>(count));
   }
+}
+
+std::vector<Slot> Director::TakeRefused() {
+  return std::exchange(context_.refused, {});
 }
 
 std::vector<NeighbourKey> Director::TakeUnresolved() {

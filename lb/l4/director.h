@@ -93,6 +93,10 @@ class Director {
   bool has_unresolved() const { return context_.hops.has_unresolved(); }
 
   void SetHealthy(Instant now, Slot server, bool healthy);
+  // Servers that answered a new flow with a reset since the last call, for the
+  // health checks to look at. They take nothing new for a moment.
+  std::vector<Slot> TakeRefused();
+  bool has_refused() const { return !context_.refused.empty(); }
   // Reads the other threads' flow counts, for least connection and connection
   // limits: the owner calls it every millisecond where there are others.
   void UpdateForeign(std::span<const AllCounters* const> others);

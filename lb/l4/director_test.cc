@@ -491,6 +491,54 @@ TEST(DirectorTest, LeastConnectionCountsOtherThreadsFlows) {
   EXPECT_EQ(world.Connect("192.0.2.7:6000", kVip).ToString(), "10.0.0.1:80");
 }
 
+TEST(DirectorTest, AServersRefusalIsKeptFromTheClientIfAnotherCanServe) {
+  auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
+  service.persistence = {.enabled = true, .timeout = absl::Minutes(6)};
+  World world({.services = {service}});
+  ASSERT_EQ(world.FromClient(World::Tcp(kClient, kVip, "S")).ToString(),
+            "192.0.2.7:4000 -> 10.0.0.1:80");
+  EXPECT_EQ(
+      world.FromServer(World::Tcp("10.0.0.1:80", kClient, "RA")).ToString(),
+      "server_refused");
+  EXPECT_THAT(world.director->TakeRefused(),
+              ElementsAre(world.ServerSlot("10.0.0.1:80")));
+  // The client's SYN comes again, and so do others: the server is avoided.
+  EXPECT_EQ(world.Connect(kClient, kVip).ToString(), "10.0.0.2:80");
+  EXPECT_EQ(world.Connect("192.0.2.8:1", kVip).ToString(), "10.0.0.2:80");
+  world.Advance(ServerChoice::kAvoid);
+  world.Emit();
+  EXPECT_EQ(world.Connect("192.0.2.9:1", kVip).ToString(), "10.0.0.1:80");
+}
+
+TEST(DirectorTest, ARefusalNobodyElseCanMakeGoodReachesTheClient) {
+  World world(OneServer());
+  world.FromClient(World::Tcp(kClient, kVip, "S"));
+  EXPECT_TRUE(
+      world.FromServer(World::Tcp("10.0.0.1:8080", kClient, "RA")).sent());
+  // Of a wildcard service the client asked for a port that is closed.
+  World wild(
+      {.services = {Service("192.0.2.10:0", {"10.0.0.1:0", "10.0.0.2:0"})}});
+  wild.FromClient(World::Tcp(kClient, "192.0.2.10:99", "S"));
+  EXPECT_TRUE(wild.FromServer(World::Tcp("10.0.0.1:99", kClient, "RA")).sent());
+  EXPECT_THAT(wild.director->TakeRefused(), IsEmpty());
+}
+
+TEST(DirectorTest, AResetOfAnAnsweredFlowIsTheClientsToHear) {
+  World world({.services = {Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"})}});
+  ASSERT_EQ(world.Connect(kClient, kVip).ToString(), "10.0.0.1:80");
+  EXPECT_TRUE(world.FromServer(World::Tcp("10.0.0.1:80", kClient, "R")).sent());
+}
+
+TEST(DirectorTest, ASynRepeatedToASilentServerThatWentDownFindsAnother) {
+  World world({.services = {Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"})}});
+  const Bytes syn = World::Tcp(kClient, kVip, "S");
+  ASSERT_EQ(world.FromClient(syn).ToString(), "192.0.2.7:4000 -> 10.0.0.1:80");
+  EXPECT_EQ(world.FromClient(syn).ToString(), "192.0.2.7:4000 -> 10.0.0.1:80");
+  world.director->SetHealthy(world.now, world.ServerSlot("10.0.0.1:80"), false);
+  EXPECT_EQ(world.FromClient(syn).ToString(), "192.0.2.7:4000 -> 10.0.0.2:80");
+  EXPECT_EQ(world.director->flow_count(), 1u);
+}
+
 TEST(DirectorTest, PersistenceKeepsAClientOnItsServer) {
   auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
   service.persistence = {.enabled = true, .timeout = absl::Minutes(6)};

@@ -81,6 +81,9 @@ enum class DropReason : uint8_t {
   kStandby,
   // Refused with a TCP reset.
   kReset,
+  // A server's reset of a new flow, kept from the client: its next SYN goes to
+  // another server.
+  kServerRefused,
   // No room to write the answer into (frame without head- or tailroom).
   kNoRoom,
   // An answer was due (ICMP error, echo) but over the rate limit.
@@ -164,6 +167,8 @@ constexpr const char* DropReasonName(DropReason reason) {
       return "standby";
     case DropReason::kReset:
       return "reset";
+    case DropReason::kServerRefused:
+      return "server_refused";
     case DropReason::kNoRoom:
       return "no_room";
     case DropReason::kRateLimited:

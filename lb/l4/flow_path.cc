@@ -47,11 +47,19 @@ std::optional<Verdict> FlowPath<A>::Handle(Instant now, size_t i, Frame& frame,
     Remove(entry);
     return context_.Drop(DropReason::kNoService);
   }
-  if (packet.kind == PacketKind::kTcp &&
-      found.direction == PacketDirection::kFromClient && IsInitialSyn(packet) &&
-      IsOver(entry.state)) {
-    Remove(entry);
-    return Begin(now, i, frame, packet);
+  if (packet.kind == PacketKind::kTcp) {
+    if (found.direction == PacketDirection::kFromServer) {
+      if (Refused(now, entry, packet)) {
+        return context_.Drop(DropReason::kServerRefused);
+      }
+    } else if (IsInitialSyn(packet) &&
+               (IsOver(entry.state) ||
+                (entry.state == TcpState::kSynReceived &&
+                 entry.Has(kNoOutputSeen) &&
+                 !context_.choice.healthy(entry.server_slot)))) {
+      Remove(entry);
+      return Begin(now, i, frame, packet);
+    }
   }
   return Forward(now, entry, found.direction, frame, packet);
 }
@@ -108,6 +116,25 @@ Verdict FlowPath<A>::Forward(Instant now, Entry& entry,
   DecrementTtl(frame, packet);
   context_.counters.director.forwarded.Add(1);
   return context_.Send(now, frame, index);
+}
+
+template <typename A>
+bool FlowPath<A>::Refused(Instant now, Entry& entry, const Packet& packet) {
+  if (!entry.Has(kNoOutputSeen)) return false;
+  entry.Clear(kNoOutputSeen);
+  if ((packet.tcp_flags & kTcpRst) == 0 ||
+      entry.state != TcpState::kSynReceived) {
+    return false;
+  }
+  const Slot slot = entry.server_slot;
+  if (!context_.choice.Avoid(now, slot, UnpackAddress(entry.client))) {
+    return false;
+  }
+  if (context_.refused.size() < PathContext::kRefusedMax) {
+    context_.refused.push_back(slot);
+  }
+  Remove(entry);
+  return true;
 }
 
 template <typename A>
@@ -229,10 +256,8 @@ std::optional<Verdict> FlowPath<A>::Begin(Instant now, size_t i, Frame& frame,
       server.endpoint.port != 0 ? server.endpoint.port : tuple.destination_port;
   init.protocol = tuple.protocol;
   init.server_slot = choice.server;
-  if (server.forwarding == config::Forwarding::kRoute) {
-    init.Set(kDirect);
-    init.Set(kNoOutputSeen);
-  }
+  init.Set(kNoOutputSeen);
+  if (server.forwarding == config::Forwarding::kRoute) init.Set(kDirect);
   if (service->config.persistence.enabled) init.Set(kPersistent);
 
   const uint32_t now_ms = ClockMs(now);

@@ -8,6 +8,9 @@
 //       configuration says of new flows by now.
 //   F2  a TCP flow begins with a SYN; one that meets a closed flow of the same
 //       addresses begins anew.
+//       One whose server has not answered and is down by now begins anew too,
+//       and so does one whose server refused it, if another server can take it:
+//       the refusal is kept from the client, whose next SYN finds the other.
 //   F3  TTL, MTU: as a router (RFC 1812): time exceeded, packet too big.
 //   F4  a full table harms no flow it holds. A new one is forwarded by hash
 //       while its server says by itself which service it belongs to (or returns
@@ -95,6 +98,7 @@ class FlowPath {
                          const Packet& packet);
   std::optional<Verdict> StatelessReply(Instant now, Frame& frame,
                                         const Packet& packet);
+  bool Refused(Instant now, Entry& entry, const Packet& packet);
   void Track(Entry& entry, PacketDirection direction, const Frame& frame,
              const Packet& packet);
   void SetState(Entry& entry, TcpState state);

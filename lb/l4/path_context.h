@@ -103,6 +103,9 @@ struct PathContext {
   // By service slot: until when flows without an entry are forwarded by hash.
   std::vector<Instant> stateless_until;
   Instant any_stateless_until = Instant::FromNanos(0);
+  // Servers that refused a new flow, for the health checks.
+  static constexpr size_t kRefusedMax = 64;
+  std::vector<Slot> refused;
   uint32_t connections_left = 0;  // Shared by both families.
   FlowSink* sink = nullptr;
   AllCounters counters;

@@ -51,7 +51,46 @@ absl::StatusOr<ServerChoice> ServerChoice::Create(const Options& options) {
 
 bool ServerChoice::Schedulable(const PlanServer& server) const {
   return server.state == config::AdminState::kEnabled && !server.removed &&
-         servers_[server.slot].healthy;
+         servers_[server.slot].healthy &&
+         servers_[server.slot].avoid_until == Instant::FromNanos(0);
+}
+
+bool ServerChoice::Avoid(Instant now, Slot slot, const Address& client) {
+  const PlanServer* server = plan_->server(slot);
+  if (server == nullptr || server->endpoint.port == 0 || server->sorry ||
+      server->removed) {
+    return false;
+  }
+  const PlanService& service = *plan_->service(server->service);
+  const auto takes = [&](Slot other) {
+    const PlanServer& candidate = *plan_->server(other);
+    return other != slot && candidate.weight > 0 && Schedulable(candidate);
+  };
+  if (std::none_of(service.servers.begin(), service.servers.end(), takes)) {
+    return false;
+  }
+  store_.Erase({service.slot, client});
+  servers_[slot].avoid_until = now + kAvoid;
+  avoid_deadline_ = std::min(avoid_deadline_, now + kAvoid);
+  services_[service.slot].scheduler->SetUp(now, servers_[slot].position, false);
+  return true;
+}
+
+void ServerChoice::EndAvoiding(Instant now) {
+  avoid_deadline_ = Instant::Never();
+  for (Slot slot = 0; slot < servers_.size(); ++slot) {
+    Instant& until = servers_[slot].avoid_until;
+    if (until == Instant::FromNanos(0)) continue;
+    if (now < until) {
+      avoid_deadline_ = std::min(avoid_deadline_, until);
+      continue;
+    }
+    until = Instant::FromNanos(0);
+    const PlanServer* server = plan_->server(slot);
+    if (server == nullptr || server->sorry || server->removed) continue;
+    services_[server->service].scheduler->SetUp(now, servers_[slot].position,
+                                                Schedulable(*server));
+  }
 }
 
 void ServerChoice::Apply(Instant now, std::shared_ptr<const Plan> plan) {
@@ -121,6 +160,7 @@ ServerChoice::Choice ServerChoice::Choose(Instant now,
       const bool reachable =
           server != nullptr && server->service == service.slot &&
           !server->removed && servers_[server->slot].healthy &&
+          servers_[server->slot].avoid_until == Instant::FromNanos(0) &&
           (server->state == config::AdminState::kEnabled ||
            (server->state == config::AdminState::kDraining &&
             now < server->drain_end));  // S3, S4

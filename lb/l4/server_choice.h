@@ -12,6 +12,8 @@
 //   S4  ours: an entry of a draining server is followed until its drain_end
 //   S5  ours: an entry whose server is at its limit stays, this one flow goes
 //       elsewhere
+//   S6  ours: a server that refused a flow on the one port it serves is avoided
+//       for kAvoid while another can take its flows
 //
 // Cost     Choose: a hash look-up with persistence, plus the scheduler's pick.
 // Threads  one.
@@ -36,6 +38,8 @@ namespace ballast::l4 {
 
 class ServerChoice {
  public:
+  static constexpr absl::Duration kAvoid = absl::Seconds(5);
+
   struct Options {
     uint32_t persistence_entries_max = 0;
     config::HashKey table_key{};   // Secret, of this process.
@@ -65,6 +69,14 @@ class ServerChoice {
   // Flows of this server on all other threads.
   void SetForeign(Slot server, uint32_t count);
   void SetHealthy(Instant now, Slot server, bool healthy);
+  // S6: the server refused `client`. False if it must go on being asked: no
+  // other could take its flows, or it has no port of its own, and so the client
+  // asked for one that nobody serves.
+  bool Avoid(Instant now, Slot server, const Address& client);
+  // Ends what avoiding is over. Every few milliseconds.
+  void Tick(Instant now) {
+    if (now >= avoid_deadline_) EndAvoiding(now);
+  }
   bool healthy(Slot server) const {
     return server < servers_.size() && servers_[server].healthy;
   }
@@ -83,6 +95,7 @@ class ServerChoice {
  private:
   struct Server {
     bool healthy = true;
+    Instant avoid_until = Instant::FromNanos(0);  // 0: not avoided.
     uint32_t open = 0;
     uint32_t foreign = 0;
     uint16_t position = 0;  // In its service.
@@ -96,6 +109,7 @@ class ServerChoice {
   explicit ServerChoice(const Options& options, persist::SourceStore store)
       : options_(options), store_(std::move(store)) {}
   bool Schedulable(const PlanServer& server) const;
+  void EndAvoiding(Instant now);
   void UpdateFull(const PlanServer& server);
   void UpdateUp(const PlanService& service);
   uint32_t SourceHashOf(const Address& client) const;
@@ -105,6 +119,7 @@ class ServerChoice {
   std::vector<Server> servers_;    // By slot.
   std::vector<Service> services_;  // By slot.
   persist::SourceStore store_;
+  Instant avoid_deadline_ = Instant::Never();
 };
 
 }  // namespace ballast::l4

@@ -43,6 +43,11 @@ class Lane {
         std::make_unique<PacketRunner>(*io_, *director_, std::move(hooks));
   }
 
+  // Ends and joins the thread, if there is one.
+  void Stop() {
+    if (thread_) thread_->Stop();
+  }
+
   // False: the thread has not taken orders for long, and this one is dropped.
   [[nodiscard]] bool Post(Order order) {
     if (thread_) return thread_->Post(std::move(order));

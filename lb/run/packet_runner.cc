@@ -46,6 +46,9 @@ size_t PacketRunner::RunOnce(Instant now) {
   if (director_.has_unresolved() && hooks_.on_unresolved) {
     hooks_.on_unresolved(director_.TakeUnresolved());
   }
+  if (director_.has_refused() && hooks_.on_refused) {
+    hooks_.on_refused(director_.TakeRefused());
+  }
   return received;
 }
 

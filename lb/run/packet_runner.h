@@ -28,6 +28,8 @@ class PacketRunner {
   struct Hooks {
     // Called on the runner's thread with next hops that have no MAC yet.
     std::function<void(std::vector<l4::NeighbourKey>)> on_unresolved;
+    // The same with servers that refused a new flow.
+    std::function<void(std::vector<l4::Slot>)> on_refused;
     // The other threads' counters: read every millisecond.
     std::vector<const l4::AllCounters*> others;
   };

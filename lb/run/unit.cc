@@ -92,9 +92,12 @@ absl::Status Unit::Start() {
 }
 
 Unit::~Unit() {
-  lanes_.clear();  // Joins their threads: nobody wakes the reactor any more.
+  ending_ = true;
+  // Nobody wakes the reactor any more; then nothing polls the lanes' sockets.
+  for (const auto& lane : lanes_) lane->Stop();
   health_.reset();
   reactor_.reset();
+  lanes_.clear();
 }
 
 absl::Status Unit::ReadKeys() {
@@ -179,8 +182,13 @@ absl::Status Unit::MakeLanes() {
   for (uint32_t i = 0; i < threads; ++i) {
     PacketRunner::Hooks hooks;
     hooks.on_unresolved = [this](std::vector<l4::NeighbourKey> keys) {
-      const std::lock_guard lock(unresolved_mutex_);
+      const std::lock_guard lock(heard_mutex_);
       unresolved_.insert(unresolved_.end(), keys.begin(), keys.end());
+      reactor_->Wake();
+    };
+    hooks.on_refused = [this](std::vector<l4::Slot> slots) {
+      const std::lock_guard lock(heard_mutex_);
+      refused_.insert(refused_.end(), slots.begin(), slots.end());
       reactor_->Wake();
     };
     for (uint32_t other = 0; other < threads; ++other) {
@@ -386,11 +394,14 @@ void Unit::UpdateNetwork() {
 void Unit::OnWake(Completion completion) {
   if (!completion.more) return;
   std::vector<l4::NeighbourKey> keys;
+  std::vector<l4::Slot> refused;
   {
-    const std::lock_guard lock(unresolved_mutex_);
+    const std::lock_guard lock(heard_mutex_);
     keys.swap(unresolved_);
+    refused.swap(refused_);
   }
   for (const l4::NeighbourKey& key : keys) network_->Resolve(key);
+  for (const l4::Slot slot : refused) health_->OnFlowRefused(slot);
 }
 
 void Unit::OnSecond(Completion completion) {
@@ -420,7 +431,8 @@ void Unit::OnPackets(Completion completion) {
 }
 
 void Unit::OnPacketTick(Completion completion) {
-  if (completion.result == -ECANCELED && lanes_.empty()) return;
+  (void)completion;  // RunPackets() cancels it to be called at once.
+  if (ending_) return;
   RunPackets();
   if (!packet_tick_.pending()) {
     reactor_->Timeout(&packet_tick_, reactor_->Now() + PacketRunner::kTick);

@@ -80,8 +80,12 @@ class Unit : public Balancer {
   bool health_owed_ = false;  // of the last change of health.
   int seconds_ = 0;
 
-  std::mutex unresolved_mutex_;
-  std::vector<l4::NeighbourKey> unresolved_;  // From the lanes.
+  bool ending_ = false;
+
+  // What the lanes' threads have to say.
+  std::mutex heard_mutex_;
+  std::vector<l4::NeighbourKey> unresolved_;
+  std::vector<l4::Slot> refused_;
 
   Operation network_op_ = Operation::To<&Unit::OnNetwork>(this);
   Operation network_timer_ = Operation::To<&Unit::OnNetworkTimer>(this);
