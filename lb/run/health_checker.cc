@@ -183,13 +183,7 @@ bool HealthChecker::LacksPlace(const Server& server) const {
 
 // Its deadline has come. With no probe under way that starts one.
 void HealthChecker::Tick(Server& server) {
-  if (!server.probe) return Step(server, health::Tick{});
-  if (tcp_.Connected(server.target.id)) {
-    const uint32_t probe = *server.probe;
-    tcp_.Abort(server.target.id);
-    return OnProbeDone(server, probe, ProbeResult::kSuccess);
-  }
-  ++stats_.failed;
+  if (server.probe) ++stats_.failed;
   Step(server, health::Tick{});
 }
 
@@ -238,7 +232,6 @@ void HealthChecker::OnEchoReply(const health::EchoProbe& probe) {
 }
 
 void HealthChecker::OnAlarm() {
-  icmp_.Drain();
   const Instant now = reactor_.Now();
   while (!due_.empty() && due_.begin()->first <= now) {
     Server& server = *Find(due_.begin()->second);

@@ -4,8 +4,9 @@
 // Load     at most Options::tcp_places connections at a time. A check that
 //          finds no place waits for one, its timeout not yet running: too many
 //          dead servers make checks rarer, never live servers dead.
-// Stalls   answers that came while the thread was held up count: they are
-//          looked for before a probe is given up.
+// Stalls   an answer that came while the thread was held up counts: a reactor's
+//          turn delivers what has arrived before its timeouts. (epoll: the
+//          first 256 descriptors; a probe failed for that is one in a row.)
 // Cost     O(log servers) a probe, beside its system calls; one timer.
 // Threads  the reactor's.
 // Source   lb/health/check_state.h, lb/run/tcp_probes.h, lb/run/icmp_probes.h.

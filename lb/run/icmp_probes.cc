@@ -121,11 +121,6 @@ std::optional<ProbeResult> IcmpProbes::Send(const health::EchoProbe& probe,
   return std::nullopt;
 }
 
-void IcmpProbes::Drain() {
-  if (v4_ != nullptr) Drain(*v4_);
-  if (v6_ != nullptr) Drain(*v6_);
-}
-
 void IcmpProbes::Drain(Port& port) {
   std::array<uint8_t, 256> buffer;  // A longer packet is none of ours.
   for (int i = 0; i < kPacketsMax; ++i) {

@@ -37,8 +37,6 @@ class IcmpProbes {
   // nullopt: sent. Else what it came to at once.
   std::optional<health::ProbeResult> Send(const health::EchoProbe& probe,
                                           const Address& to);
-  // Takes what has arrived already, before somebody calls it late.
-  void Drain();
 
   // Packets on our sockets that answer no probe of ours.
   uint64_t strays() const { return strays_; }

@@ -2,7 +2,6 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -114,13 +113,6 @@ void TcpProbes::Abort(uint16_t server) {
   connection->aborted = true;
   connection->next.reset();
   reactor_.Cancel(&connection->operation);
-}
-
-bool TcpProbes::Connected(uint16_t server) const {
-  const auto found = connections_.find(server);
-  if (found == connections_.end() || found->second->aborted) return false;
-  pollfd ready = {.fd = found->second->fd.get(), .events = POLLOUT};
-  return poll(&ready, 1, 0) == 1 && ready.revents == POLLOUT;
 }
 
 void TcpProbes::OnCompletion(Connection* connection, int result) {

@@ -7,7 +7,7 @@
 // reset.
 //
 // Bound    kPlacesMax sockets, those still being given up included.
-// Cost     socket, three or four setsockopt, connect, close: some 20 us.
+// Cost     some 35 us a probe, with the kernel's work for both ends (loopback).
 // Threads  the reactor's.
 // Source   KEMP LoadMaster 1500 manual (2005), p. 26, TCP connection check:
 //          "closes the connection by sending a TCP RESET".
@@ -61,8 +61,6 @@ class TcpProbes {
                                            const Endpoint& to);
   // Its result is not awaited. Nothing if there is no probe of that server.
   void Abort(uint16_t server);
-  // Is it connected, though the reactor has not come to say so yet?
-  bool Connected(uint16_t server) const;
 
  private:
   struct Connection;
