@@ -23,6 +23,15 @@ void AddressClaim::Want(Instant now, const std::vector<Address>& addresses,
   UpdateDeadline();
 }
 
+void AddressClaim::Reannounce(Instant now) {
+  for (auto& [address, entry] : entries_) {
+    if (entry.state != State::kClaimed) continue;
+    entry.left = 2;
+    entry.next = now;
+  }
+  UpdateDeadline();
+}
+
 bool AddressClaim::OnForeignClaim(Instant now, const Address& address) {
   const auto it = entries_.find(address);
   if (it == entries_.end()) return false;

@@ -43,6 +43,8 @@ class AddressClaim {
   // Wants exactly `addresses`; new ones are probed first, or with `at_once`
   // claimed and announced without asking. Those wanted before stay as they are.
   void Want(Instant now, const std::vector<Address>& addresses, bool at_once);
+  // Says again that we hold what we hold: a link has come up.
+  void Reannounce(Instant now);
   // Somebody else spoke for `address`. True if we hold it (a conflict).
   bool OnForeignClaim(Instant now, const Address& address);
   // What is due now; call again at deadline().

@@ -65,6 +65,17 @@ TEST(AddressClaimTest, AClaimedAddressIsDefendedOnceInTenSeconds) {
   EXPECT_TRUE(claim.claimed(kVip));
 }
 
+TEST(AddressClaimTest, ReannouncesWhatIsClaimedOnly) {
+  AddressClaim claim;
+  const Address other = Address::V4(0xc0000202);
+  claim.Want(kStart, {kVip}, true);
+  claim.Want(kStart, {kVip, other}, false);
+  claim.OnForeignClaim(kStart, other);
+  Sent(claim, kStart + absl::Seconds(2));
+  claim.Reannounce(kStart + absl::Seconds(3));
+  EXPECT_EQ(Sent(claim, kStart + absl::Seconds(5)), "aa");
+}
+
 TEST(AddressClaimTest, WantingTheSameAgainSendsNothing) {
   AddressClaim claim;
   claim.Want(kStart, {kVip}, true);

@@ -412,7 +412,13 @@ void Director::Apply(Instant now, std::shared_ptr<const Plan> plan) {
   if (active_) SetActive(now, true);
 }
 
-void Director::SetView(std::shared_ptr<const ForwardingView> view) {
+void Director::SetView(Instant now,
+                       std::shared_ptr<const ForwardingView> view) {
+  const std::vector<Port>& before = context_.hops.view().ports();
+  for (size_t i = 0; i < view->ports().size(); ++i) {
+    const bool was_up = i < before.size() && before[i].up;
+    if (view->ports()[i].up && !was_up) claim_.Reannounce(now);
+  }
   context_.hops.Update(std::move(view));
 }
 

@@ -87,7 +87,8 @@ class Director {
 
   // A new configuration. No flow is touched that need not move.
   void Apply(Instant now, std::shared_ptr<const Plan> plan);
-  void SetView(std::shared_ptr<const ForwardingView> view);
+  // Another network; a port that came up hears of our addresses again.
+  void SetView(Instant now, std::shared_ptr<const ForwardingView> view);
   // Next hops whose MAC is wanted, since the last call.
   std::vector<NeighbourKey> TakeUnresolved();
   bool has_unresolved() const { return context_.hops.has_unresolved(); }

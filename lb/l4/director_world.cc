@@ -84,7 +84,7 @@ std::shared_ptr<const ForwardingView> DirectorWorld::View(
 }
 
 void DirectorWorld::SetView(bool neighbours_known) {
-  director->SetView(View(neighbours_known));
+  director->SetView(now, View(neighbours_known));
 }
 
 void DirectorWorld::Configure(std::vector<config::VirtualService> services) {

@@ -348,8 +348,8 @@ void Unit::PostView() {
   view_owed_ = false;
   for (const auto& lane : lanes_) {
     const bool posted =
-        lane->Post([view = network_->view()](Instant, l4::Director& director) {
-          director.SetView(view);
+        lane->Post([view = network_->view()](Instant now, l4::Director& director) {
+          director.SetView(now, view);
         });
     view_owed_ |= !posted;
   }
