@@ -26,13 +26,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "io/base/check.h"
+#include "io/base/lazy_memory.h"
 #include "io/base/siphash.h"
 #include "io/base/status_macros.h"
 #include "lb/l4/connection.h"
 #include "lb/l4/flow_hash.h"
 #include "lb/l4/flow_index.h"
 #include "lb/l4/flow_tuple.h"
-#include "lb/l4/lazy_memory.h"
 #include "lb/l4/timer_wheel.h"
 
 namespace ballast::l4 {

@@ -260,6 +260,7 @@ size_t Director::Emit(Instant now, std::span<Frame> frames,
   context_.choice.Tick(now);
   v4_.Expire(now, kExpireBudget);
   v6_.Expire(now, kExpireBudget);
+  context_.choice.store().Advance(now, kExpireBudget);
   return std::exchange(output_, {}).count;
 }
 

@@ -553,6 +553,11 @@ TEST(DirectorTest, PersistenceKeepsAClientOnItsServer) {
   world.Connect("192.0.2.9:1", kVip);
   world.Advance(absl::Minutes(6));
   EXPECT_NE(world.Connect("192.0.2.7:9", kVip), first);
+  // What has expired is given back unasked.
+  EXPECT_GT(world.director->choice().store().size(), 0u);
+  world.Advance(absl::Minutes(6) + absl::Seconds(2));
+  world.Emit();
+  EXPECT_EQ(world.director->choice().store().size(), 0u);
 }
 
 TEST(DirectorTest, ADisabledServerLosesItsPersistenceAndKeepsItsFlows) {

@@ -27,8 +27,8 @@
 
 #include "absl/status/statusor.h"
 #include "io/base/check.h"
+#include "io/base/lazy_memory.h"
 #include "io/base/status_macros.h"
-#include "lb/l4/lazy_memory.h"
 
 namespace ballast::l4 {
 

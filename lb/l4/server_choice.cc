@@ -45,8 +45,12 @@ sched::Fill FillOf(config::Fill fill) {
 }  // namespace
 
 absl::StatusOr<ServerChoice> ServerChoice::Create(const Options& options) {
-  return ServerChoice(options,
-                      persist::SourceStore(options.persistence_entries_max));
+  BALLAST_ASSIGN_OR_RETURN(persist::SourceStore store,
+                           persist::SourceStore::Create(
+                               {.limit = options.persistence_entries_max,
+                                .key = {LoadBig64(options.table_key.data()),
+                                        LoadBig64(&options.table_key[8])}}));
+  return ServerChoice(options, std::move(store));
 }
 
 bool ServerChoice::Schedulable(const PlanServer& server) const {

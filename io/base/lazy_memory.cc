@@ -1,4 +1,4 @@
-#include "lb/l4/lazy_memory.h"
+#include "io/base/lazy_memory.h"
 
 #include <sys/mman.h>
 
@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
-namespace ballast::l4 {
+namespace ballast {
 
 absl::StatusOr<LazyMemory> LazyMemory::Create(size_t bytes, bool huge_pages) {
   constexpr size_t kHugePage = size_t{2} << 20;
@@ -40,4 +40,4 @@ LazyMemory::~LazyMemory() {
   if (mapping_ != nullptr) munmap(mapping_, mapped_bytes_);
 }
 
-}  // namespace ballast::l4
+}  // namespace ballast
