@@ -19,6 +19,7 @@ class Counter {
                  std::memory_order_relaxed);
   }
   void Sub(uint64_t n) { Add(-n); }
+  void Reset() { value_.store(0, std::memory_order_relaxed); }
   uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -32,11 +33,24 @@ struct alignas(64) ServerCounters {
   Counter active;                  // Of those, not closing (IPVS's active).
   Counter packets_in, bytes_in;    // From clients. Bytes are of IP packets.
   Counter packets_out, bytes_out;  // From the server; none seen with DSR.
+
+  // For the slot's next server. Not while flows are open.
+  void Reset() {
+    for (Counter* counter : {&connections, &open, &active, &packets_in,
+                             &bytes_in, &packets_out, &bytes_out}) {
+      counter->Reset();
+    }
+  }
 };
 
 struct ServiceCounters {
   Counter refused;    // New flows no server or no room was found for.
   Counter stateless;  // Packets forwarded by hash for want of table room.
+
+  void Reset() {
+    refused.Reset();
+    stateless.Reset();
+  }
 };
 
 // What happened on a director, frame by frame. received = sent + punted +

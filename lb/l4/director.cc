@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "io/base/check.h"
 #include "io/base/status_macros.h"
@@ -381,7 +382,7 @@ void Director::SetActive(Instant now, bool active, bool at_once) {
 }
 
 void Director::Apply(Instant now, std::shared_ptr<const Plan> plan) {
-  context_.plan = plan;
+  const std::shared_ptr<const Plan> before = std::exchange(context_.plan, plan);
   context_.tcp_timeouts_ms = TimeoutsMs(plan->model().tcp_timeouts);
   context_.choice.Apply(now, plan);
   context_.stateless_until.resize(
@@ -396,6 +397,11 @@ void Director::Apply(Instant now, std::shared_ptr<const Plan> plan) {
     path.counters = &context_.counters.servers.Reserve(slot);
     path.valid = server != nullptr;
     if (!path.valid) continue;
+    // New in this slot, or back: it counts from zero.
+    if ((before == nullptr || before->server(slot) == nullptr) &&
+        path.counters->open.value() == 0) {
+      path.counters->Reset();
+    }
     path.nat = server->forwarding == config::Forwarding::kNat;
     path.idle_timeout_ms = plan->service(server->service)->idle_timeout_ms;
     path.service = server->service;
@@ -403,8 +409,12 @@ void Director::Apply(Instant now, std::shared_ptr<const Plan> plan) {
     path.hop_epoch = context_.hops.epoch();
   }
   for (Slot slot = 0; slot < plan->service_slots(); ++slot) {
-    if (plan->service(slot) != nullptr)
-      context_.counters.services.Reserve(slot);
+    const PlanService* service = plan->service(slot);
+    if (service == nullptr) continue;
+    ServiceCounters& counters = context_.counters.services.Reserve(slot);
+    const PlanService* was =
+        before == nullptr ? nullptr : before->service(slot);
+    if (was == nullptr || was->id != service->id) counters.Reset();
   }
   sweeping_v4_ = sweeping_v6_ = true;
   v4_.RestartSweep();

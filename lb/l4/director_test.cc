@@ -705,6 +705,24 @@ TEST(DirectorTest, AReloadTouchesNoFlowThatNeedNotMove) {
   EXPECT_TRUE(world.FromClient(World::Tcp(kClient, kVip, "A")).sent());
 }
 
+TEST(DirectorTest, AServerInTheSlotOfAnotherCountsFromZero) {
+  World world({.services = {Service(kVip, {"10.0.0.1:80"})}});
+  world.Connect(kClient, kVip);
+  world.FromClient(World::Tcp(kClient, kVip, "R"));
+  const Slot slot = world.ServerSlot("10.0.0.1:80");
+  world.Configure({});
+  world.Emit();  // The flow goes.
+  world.Configure({});
+  world.Configure({Service("192.0.2.10:81", {"10.0.0.2:81"})});
+  ASSERT_EQ(world.ServerSlot("10.0.0.2:81"), slot);
+  const ServerCounters& server = *world.director->counters().servers.Get(slot);
+  EXPECT_EQ(server.connections.value(), 0u);
+  EXPECT_EQ(server.packets_in.value(), 0u);
+  world.Connect(kClient, "192.0.2.10:81");
+  EXPECT_EQ(server.connections.value(), 1u);
+  EXPECT_EQ(server.open.value(), 1u);
+}
+
 TEST(DirectorTest, ARemovedServicesFlowsEnd) {
   World world({.services = {Service(kVip, {"10.0.0.1:80"}),
                             Service("192.0.2.10:81", {"10.0.0.1:81"})}});

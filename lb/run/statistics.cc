@@ -52,8 +52,10 @@ void StatisticsCollector::Sample(
     Rate& rate = rates_[slot];
     const uint64_t packets = traffic.packets_in + traffic.packets_out;
     const uint64_t bytes = traffic.bytes_in + traffic.bytes_out;
+    // A slot's next server counts from zero.
     const auto per_second = [seconds](uint64_t after, uint64_t before) {
-      return static_cast<double>(after - before) / seconds;
+      return static_cast<double>(after < before ? after : after - before) /
+             seconds;
     };
     rate.connections_per_second =
         per_second(traffic.connections, rate.connections);
