@@ -1,0 +1,20 @@
+"""Tests of ballastd against other people's programs."""
+
+def interop_test(name, src = None, args = [], size = "medium"):
+    """A Python script that makes namespaces; skips loudly where it may not."""
+    native.sh_test(
+        name = name,
+        size = size,
+        srcs = [src or name + ".py"],
+        args = args,
+        data = [
+            "network.py",
+            "//examples:ballastd",
+        ],
+        tags = [
+            "exclusive",
+            "local",
+            "no-sandbox",
+            "noasan",
+        ],
+    )
