@@ -347,8 +347,8 @@ absl::Status Unit::SetServerState(const Endpoint& service, Protocol protocol,
 void Unit::PostView() {
   view_owed_ = false;
   for (const auto& lane : lanes_) {
-    const bool posted =
-        lane->Post([view = network_->view()](Instant now, l4::Director& director) {
+    const bool posted = lane->Post(
+        [view = network_->view()](Instant now, l4::Director& director) {
           director.SetView(now, view);
         });
     view_owed_ |= !posted;
