@@ -405,6 +405,7 @@ void Director::Apply(Instant now, std::shared_ptr<const Plan> plan) {
     path.nat = server->forwarding == config::Forwarding::kNat;
     path.idle_timeout_ms = plan->service(server->service)->idle_timeout_ms;
     path.service = server->service;
+    path.refresh = plan->service(server->service)->config.persistence.refresh;
     path.hop = context_.hops.Find(server->endpoint.address);
     path.hop_epoch = context_.hops.epoch();
   }
@@ -482,15 +483,26 @@ size_t Director::Export(Instant now, ExportCursor& cursor,
                         std::span<FlowRecord> records) {
   size_t count = 0;
   uint32_t next = static_cast<uint32_t>(cursor.position);
-  next = cursor.stage == 0 ? v4_.Export(now, next, count, records)
-                           : v6_.Export(now, next, count, records);
+  switch (cursor.stage) {
+    case 0:
+      next = v4_.Export(now, next, count, records);
+      break;
+    case 1:
+      next = v6_.Export(now, next, count, records);
+      break;
+    default:
+      next = context_.choice.Export(now, next, count, records);
+      break;
+  }
   cursor.position = next;
-  if (next == 0) cursor.done = ++cursor.stage == 2;
+  if (next == 0) cursor.done = ++cursor.stage == 3;
   return count;
 }
 
 bool Director::Import(Instant now, const FlowRecord& record) {
-  if (record.kind != FlowRecord::Kind::kFlow) return false;
+  if (record.kind == FlowRecord::Kind::kPersistence) {
+    return context_.choice.Import(now, record);
+  }
   return record.server.address.is_v4() ? v4_.Import(now, record)
                                        : v6_.Import(now, record);
 }

@@ -109,7 +109,7 @@ class Director {
               Instant last_seen);
   size_t flow_count() const { return v4_.size() + v6_.size(); }
 
-  // Copies flows out, a piece at a time: starts from a
+  // Copies flows and persistence entries out, a piece at a time: starts from a
   // default cursor, fills the front of `records`, returns how many; done when
   // cursor.done.
   struct ExportCursor {

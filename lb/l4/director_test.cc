@@ -830,7 +830,7 @@ TEST(DirectorTest, ASinkHearsOfEveryFlowAndAbsorbKeepsItAlive) {
   EXPECT_FALSE(world.director->Absorb(world.now, handle, 1, 1, world.now));
 }
 
-TEST(DirectorTest, FlowsMoveToAnotherDirector) {
+TEST(DirectorTest, FlowsAndPersistenceMoveToAnotherDirector) {
   auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
   service.persistence = {.enabled = true, .timeout = absl::Minutes(6)};
   auto service6 = Service(kVip6, {"[2001:db8:5::1]:80"});
@@ -854,10 +854,51 @@ TEST(DirectorTest, FlowsMoveToAnotherDirector) {
       ++imported;
     }
   }
-  EXPECT_EQ(imported, 2u);
+  EXPECT_EQ(imported, 3u);
   EXPECT_EQ(after.FromClient(World::Tcp(kClient, kVip, "A")).destination(),
             server);
   EXPECT_TRUE(after.FromClient(World::Tcp(kClient6, kVip6, "A")).sent());
+  for (int i = 1; i < 4; ++i) {
+    const std::string next = absl::StrCat("192.0.2.7:", 4000 + i);
+    EXPECT_EQ(after.Connect(next.c_str(), kVip), server);
+  }
+}
+
+TEST(DirectorTest, ALongFlowRenewsItsEntryOnceADayIfAsked) {
+  for (const bool refresh : {true, false}) {
+    auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
+    service.persistence = {
+        .enabled = true, .timeout = absl::Hours(24 * 4), .refresh = refresh};
+    World world({.services = {service}});
+    const Endpoint server = world.Connect(kClient, kVip);
+    for (int minute = 0; minute < 5 * 24 * 60; minute += 10) {
+      world.Advance(absl::Minutes(10));
+      ASSERT_TRUE(world.FromClient(World::Tcp(kClient, kVip, "A")).sent());
+      world.Emit();
+    }
+    // Five days on an entry of four: only the renewed one still holds.
+    EXPECT_EQ(world.director->choice().store().size(), refresh ? 1u : 0u);
+    if (refresh) {
+      EXPECT_EQ(world.Connect("192.0.2.7:4001", kVip), server);
+      EXPECT_EQ(world.Connect("192.0.2.7:4002", kVip), server);
+    }
+  }
+}
+
+TEST(DirectorTest, ANewServerInAnOldOnesSlotInheritsNoClients) {
+  auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
+  service.persistence = {.enabled = true, .timeout = absl::Minutes(6)};
+  World world({.services = {service}});
+  ASSERT_EQ(world.Connect(kClient, kVip).ToString(), "10.0.0.1:80");
+  world.FromClient(World::Tcp(kClient, kVip, "R"));
+  world.Advance(absl::Seconds(12));
+  world.Emit();  // The flow is gone, the entry is not.
+  service.servers.erase(service.servers.begin());
+  world.Configure({service});
+  service.servers.push_back({.endpoint = *Endpoint::Parse("10.0.0.3:80")});
+  world.Configure({service});
+  ASSERT_EQ(world.ServerSlot("10.0.0.3:80"), 0);
+  EXPECT_EQ(world.Connect("192.0.2.7:4001", kVip).ToString(), "10.0.0.2:80");
 }
 
 TEST(DirectorTest, CountersEqualWhatPassed) {

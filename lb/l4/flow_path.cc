@@ -449,7 +449,16 @@ template <typename A>
 void FlowPath<A>::Expire(Instant now, size_t budget) {
   table_.Advance(
       ClockMs(now), budget,
-      [this](const Entry& entry) { return TimeoutMs(entry); },
+      [&](const Entry& entry) {
+        // Looked at every quarter of an hour at least, alive or not.
+        const uint32_t timeout_ms = TimeoutMs(entry);
+        if (context_.servers[entry.server_slot].refresh &&
+            ClockMs(now) - entry.last_seen_ms < timeout_ms) {
+          context_.choice.Refresh(now, entry.server_slot,
+                                  UnpackAddress(entry.client));
+        }
+        return timeout_ms;
+      },
       [this](Entry& entry) { Closing(entry); });
 }
 

@@ -74,7 +74,8 @@ struct AllCounters {
 struct ServerPath {
   bool valid = false;  // In the plan, and so is its service.
   bool nat = true;
-  bool ending = false;  // Its flows are being reset.
+  bool ending = false;   // Its flows are being reset.
+  bool refresh = false;  // Long flows renew their persistence entry.
   HopCache::Index hop = HopCache::kNone;
   uint16_t hop_epoch = 0;
   uint32_t idle_timeout_ms = 0;

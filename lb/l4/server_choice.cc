@@ -7,6 +7,7 @@
 #include "io/base/check.h"
 #include "io/base/status_macros.h"
 #include "lb/health/service_up.h"
+#include "persist/lifetime.h"
 #include "sched/source_hash.h"
 
 namespace ballast::l4 {
@@ -42,6 +43,16 @@ sched::Fill FillOf(config::Fill fill) {
   return sched::Fill::kLoadMaster;
 }
 
+// What an entry keeps of its service and server: the slot, and bits of the
+// identity that tell it from the next one in the same slot.
+uint32_t Tag(Slot slot, uint64_t id) {
+  return slot | static_cast<uint32_t>(id >> 48) << 16;
+}
+persist::SourceKey KeyOf(const PlanService& service, const Address& client) {
+  return {Tag(service.slot, service.id), client};
+}
+uint32_t TagOf(const PlanServer& server) { return Tag(server.slot, server.id); }
+
 }  // namespace
 
 absl::StatusOr<ServerChoice> ServerChoice::Create(const Options& options) {
@@ -73,7 +84,7 @@ bool ServerChoice::Avoid(Instant now, Slot slot, const Address& client) {
   if (std::none_of(service.servers.begin(), service.servers.end(), takes)) {
     return false;
   }
-  store_.Erase({service.slot, client});
+  store_.Erase(KeyOf(service, client));
   servers_[slot].avoid_until = now + kAvoid;
   avoid_deadline_ = std::min(avoid_deadline_, now + kAvoid);
   services_[service.slot].scheduler->SetUp(now, servers_[slot].position, false);
@@ -155,15 +166,16 @@ ServerChoice::Choice ServerChoice::Choose(Instant now,
                                           const PlanService& service,
                                           const Address& client) {
   const bool persistent = service.config.persistence.enabled;
-  const persist::SourceKey key{service.slot, client};
+  const persist::SourceKey key = KeyOf(service, client);
   bool keep_entry = false;  // S5
   if (persistent) {
     if (const persist::Entry* entry = store_.Find(now, key)) {
       const PlanServer* server =
-          plan_->server(static_cast<Slot>(entry->server));
+          plan_->server(static_cast<Slot>(entry->server & 0xffff));
       const bool reachable =
-          server != nullptr && server->service == service.slot &&
-          !server->removed && servers_[server->slot].healthy &&
+          server != nullptr && TagOf(*server) == entry->server &&
+          server->service == service.slot && !server->removed &&
+          servers_[server->slot].healthy &&
           servers_[server->slot].avoid_until == Instant::FromNanos(0) &&
           (server->state == config::AdminState::kEnabled ||
            (server->state == config::AdminState::kDraining &&
@@ -185,7 +197,8 @@ ServerChoice::Choice ServerChoice::Choose(Instant now,
     if (const auto pick = scheduler.Pick(now, SourceHashOf(client))) {
       const Slot slot = service.servers[*pick];
       if (persistent && !keep_entry) {
-        store_.Put(now, key, slot, service.config.persistence.timeout);
+        store_.Put(now, key, TagOf(*plan_->server(slot)),
+                   service.config.persistence.timeout);
       }
       return {slot, DropReason::kNone};
     }
@@ -278,6 +291,69 @@ void ServerChoice::SetHealthy(Instant now, Slot slot, bool healthy) {
   services_[server->service].scheduler->SetUp(now, servers_[slot].position,
                                               Schedulable(*server));
   UpdateUp(*plan_->service(server->service));
+}
+
+void ServerChoice::Refresh(Instant now, Slot slot, const Address& client) {
+  const PlanServer* server = plan_->server(slot);
+  if (server == nullptr) return;
+  const PlanService& service = *plan_->service(server->service);
+  const persist::SourceKey key = KeyOf(service, client);
+  const persist::Entry* entry = store_.Find(now, key);
+  if (entry == nullptr || entry->server != TagOf(*server) ||
+      !persist::IsRefreshDue(now, entry->started(), entry->timeout(),
+                             service.config.persistence.refresh)) {
+    return;
+  }
+  store_.Put(now, key, entry->server, service.config.persistence.timeout);
+}
+
+uint32_t ServerChoice::Export(Instant now, uint32_t cursor, size_t& count,
+                              std::span<FlowRecord> records) {
+  count = 0;
+  return store_.Walk(
+      cursor, static_cast<uint32_t>(records.size()),
+      [&](const persist::Entry& entry) {
+        const PlanServer* server =
+            plan_->server(static_cast<Slot>(entry.server & 0xffff));
+        if (server == nullptr || TagOf(*server) != entry.server ||
+            entry.expires() <= now) {
+          return false;
+        }
+        const PlanService& service = *plan_->service(server->service);
+        const persist::SourceKey key = store_.KeyOf(entry);
+        if (key.service != Tag(service.slot, service.id)) return false;
+        records[count++] = {
+            .kind = FlowRecord::Kind::kPersistence,
+            .client_side = {{key.client, 0},
+                            {service.config.address, service.config.port},
+                            service.config.protocol},
+            .server = server->endpoint,
+            .service_port = service.config.port,
+            .idle_ms = static_cast<uint32_t>(
+                absl::ToInt64Milliseconds(now - entry.started()))};
+        return false;
+      });
+}
+
+bool ServerChoice::Import(Instant now, const FlowRecord& record) {
+  const PlanService* service = plan_->FindService(
+      record.client_side.protocol, record.client_side.destination.address,
+      record.service_port);
+  if (service == nullptr || service->config.port != record.service_port ||
+      !service->config.persistence.enabled) {
+    return false;
+  }
+  const absl::Duration age = absl::Milliseconds(int64_t{record.idle_ms});
+  const absl::Duration timeout = service->config.persistence.timeout;
+  if (age >= timeout) return false;
+  for (const Slot slot : service->servers) {
+    const PlanServer& server = *plan_->server(slot);
+    if (server.endpoint != record.server) continue;
+    return store_.Restore(now,
+                          KeyOf(*service, record.client_side.source.address),
+                          TagOf(server), now - age, timeout);
+  }
+  return false;
 }
 
 }  // namespace ballast::l4

@@ -89,6 +89,17 @@ class ServerChoice {
     return server < servers_.size() ? servers_[server].open : 0;
   }
 
+  // A connection of `client` to `server` lives on: renews its entry if the
+  // service has long connections do so, once a day (§4.6, Refresh Persist).
+  void Refresh(Instant now, Slot server, const Address& client);
+
+  // Persistence entries as records, from `cursor` (0 to begin): fills the front
+  // of `records`, returns the next cursor, 0 at the end.
+  uint32_t Export(Instant now, uint32_t cursor, size_t& count,
+                  std::span<FlowRecord> records);
+  // False: no such service or server, it has expired, or there is no room.
+  bool Import(Instant now, const FlowRecord& record);
+
   persist::SourceStore& store() { return store_; }
   const persist::SourceStore& store() const { return store_; }
 
