@@ -85,7 +85,8 @@ TEST(MaglevFillTest, OneFailureMovesFewOtherSlots) {
 
 TEST(MaglevFillTest, NobodyEligibleLeavesEverySlotEmpty) {
   for (const auto& servers : {Numbered(0, 1), Numbered(3, 0)}) {
-    for (const uint16_t server : Maglev(servers).slots()) {
+    const auto table = Maglev(servers);
+    for (const uint16_t server : table.slots()) {
       ASSERT_EQ(server, kNoServer);
     }
   }

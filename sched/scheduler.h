@@ -63,8 +63,9 @@ struct Options {
   // Least connection and weighted least connection: how long a server that
   // came up is held back, 0..kSlowStartMax.
   absl::Duration slow_start = absl::ZeroDuration();
-  // Source IP hash only. The table is the control plane's, shared by all
-  // threads; without one it is built here from `fill` and the servers.
+  // Source IP hash only. The table may be the control plane's, shared by all
+  // threads; without one it is built here from `fill` and the servers (and, by
+  // CarryOver(), from the table before).
   Fill fill = Fill::kLoadMaster;
   std::shared_ptr<const SourceHashTable> table = nullptr;
 };
@@ -104,8 +105,9 @@ class Scheduler {
 
   // Takes over from the scheduler of the configuration before: for servers
   // with the same id their connections, slow start and, while the configured
-  // weight is the same, effective weight; and the place in the rotation when
-  // the method is the same. An available server that was not there before
+  // weight is the same, effective weight; and, when the method is the same, the
+  // place in the rotation or what an even source hash table owes to the one
+  // before. An available server that was not there before
   // begins its slow start. Full is not taken over: limits may have changed.
   void CarryOver(Instant now, const Scheduler& previous);
 

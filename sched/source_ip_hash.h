@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "io/base/check.h"
 #include "sched/scheduler.h"
 #include "sched/source_hash_table.h"
 
@@ -19,7 +20,9 @@ class SourceIpHash final : public Scheduler {
  public:
   SourceIpHash(const Options& options, std::span<const ServerState> servers,
                std::shared_ptr<const SourceHashTable> table)
-      : Scheduler(options, servers), table_(std::move(table)) {}
+      : Scheduler(options, servers),
+        table_was_given_(options.table != nullptr),
+        table_(std::move(table)) {}
 
   std::optional<uint16_t> Pick(Instant /*now*/, uint32_t source_hash) override {
     const uint16_t server = PickSlot(live_, source_hash);
@@ -30,6 +33,18 @@ class SourceIpHash final : public Scheduler {
   }
 
  private:
+  // A table made here goes on from the one before, as kEven wants it.
+  void CarryTurn(const Scheduler& previous,
+                 std::span<const uint16_t> /*now_at*/) override {
+    if (table_was_given_) return;
+    auto table = SourceHashTable::Build(
+        table_->fill(), table_->servers(),
+        static_cast<const SourceIpHash&>(previous).table_.get());
+    BALLAST_CHECK(table.ok());  // It was built from the same once already.
+    table_ = std::make_shared<const SourceHashTable>(*std::move(table));
+    Reset();
+  }
+
   void Reset() override {
     for (uint16_t i = 0; i < server_count(); ++i) {
       down_.Set(i, !servers_[i].eligible());
@@ -44,6 +59,7 @@ class SourceIpHash final : public Scheduler {
     live_ = table_->Without(down_);
   }
 
+  const bool table_was_given_;
   std::shared_ptr<const SourceHashTable> table_;
   ServerSet down_;
   Slots live_;
