@@ -112,7 +112,10 @@ class ConnectionTable {
     return index_.Candidate(hash, [this](uint32_t candidate) {
       const auto* line = reinterpret_cast<const char*>(&entries_[candidate]);
       __builtin_prefetch(line);
-      if constexpr (sizeof(Entry) > 64) __builtin_prefetch(line + 64);
+      if constexpr (sizeof(Entry) > 64) {  // Two lines, or three.
+        __builtin_prefetch(line + 64);
+        __builtin_prefetch(line + sizeof(Entry) - 1);
+      }
     });
   }
 

@@ -138,19 +138,22 @@ Verdict Director::Handle(Instant now, size_t i, Frame& frame,
   }
   if (!active_) return context_.Drop(DropReason::kStandby);
 
-  std::optional<Verdict> verdict;
   switch (packet.kind) {
     case PacketKind::kTcp:
-    case PacketKind::kUdp:
-      verdict = packet.v6 ? v6_.Handle(now, i, frame, packet)
-                          : v4_.Handle(now, i, frame, packet);
-      if (verdict) return *verdict;
+    case PacketKind::kUdp: {
+      Verdict verdict;
+      const bool ours = packet.v6 ? v6_.Handle(now, i, frame, packet, &verdict)
+                                  : v4_.Handle(now, i, frame, packet, &verdict);
+      if (ours) return verdict;
       return HandleRest(frame, packet, DropReason::kNoService);
-    case PacketKind::kIcmpError:
-      verdict = packet.v6 ? v6_.HandleError(now, frame, packet)
-                          : v4_.HandleError(now, frame, packet);
+    }
+    case PacketKind::kIcmpError: {
+      const std::optional<Verdict> verdict =
+          packet.v6 ? v6_.HandleError(now, frame, packet)
+                    : v4_.HandleError(now, frame, packet);
       if (verdict) return *verdict;
       return HandleRest(frame, packet, DropReason::kIcmpUnmatched);
+    }
     case PacketKind::kFragment:
       return packet.v6 ? v6_.HandleFragment(now, frame, packet)
                        : v4_.HandleFragment(now, frame, packet);

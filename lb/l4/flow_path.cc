@@ -37,31 +37,39 @@ bool IsInitialSyn(const Packet& packet) {
 }  // namespace
 
 template <typename A>
-std::optional<Verdict> FlowPath<A>::Handle(Instant now, size_t i, Frame& frame,
-                                           const Packet& packet) {
+bool FlowPath<A>::Handle(Instant now, size_t i, Frame& frame,
+                         const Packet& packet, Verdict* verdict) {
   const auto found = table_.Find(tuples_[i], hashes_[i], hints_[i]);
-  if (!found) return Begin(now, i, frame, packet);
-  Entry& entry = *found.connection;
-  ServerPath& server = context_.servers[entry.server_slot];
-  if (!server.valid) {
-    Remove(entry);
-    return context_.Drop(DropReason::kNoService);
-  }
-  if (packet.kind == PacketKind::kTcp) {
-    if (found.direction == PacketDirection::kFromServer) {
-      if (Refused(now, entry, packet)) {
-        return context_.Drop(DropReason::kServerRefused);
-      }
-    } else if (IsInitialSyn(packet) &&
-               (IsOver(entry.state) ||
-                (entry.state == TcpState::kSynReceived &&
-                 entry.Has(kNoOutputSeen) &&
-                 !context_.choice.healthy(entry.server_slot)))) {
+  if (found) {
+    Entry& entry = *found.connection;
+    if (!context_.servers[entry.server_slot].valid) [[unlikely]] {
       Remove(entry);
-      return Begin(now, i, frame, packet);
+      *verdict = context_.Drop(DropReason::kNoService);
+      return true;
     }
+    bool anew = false;
+    if (packet.kind == PacketKind::kTcp) {
+      if (found.direction == PacketDirection::kFromServer) {
+        if (Refused(now, entry, packet)) {
+          *verdict = context_.Drop(DropReason::kServerRefused);
+          return true;
+        }
+      } else if (IsInitialSyn(packet)) {
+        anew = IsOver(entry.state) ||
+               (entry.state == TcpState::kSynReceived &&
+                entry.Has(kNoOutputSeen) &&
+                !context_.choice.healthy(entry.server_slot));
+      }
+    }
+    if (!anew) {
+      *verdict = Forward(now, entry, found.direction, frame, packet);
+      return true;
+    }
+    Remove(entry);
   }
-  return Forward(now, entry, found.direction, frame, packet);
+  const std::optional<Verdict> begun = Begin(now, i, frame, packet);
+  if (begun) *verdict = *begun;
+  return begun.has_value();
 }
 
 template <typename A>
@@ -105,6 +113,9 @@ Verdict FlowPath<A>::Forward(Instant now, Entry& entry,
     }
   }
 
+  // Which it is was decided by the table; said again for the compiler, which
+  // then leaves the other family's code out.
+  if (packet.v6 != (sizeof(A) == 16)) __builtin_unreachable();
   if (direction == PacketDirection::kFromServer) {
     RewriteSource(frame, packet, reinterpret_cast<const uint8_t*>(&entry.vip),
                   entry.vip_port);

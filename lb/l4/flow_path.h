@@ -30,6 +30,7 @@
 #include <span>
 
 #include "absl/functional/function_ref.h"
+#include "io/base/bytes.h"
 #include "io/base/frame.h"
 #include "io/base/instant.h"
 #include "lb/l4/connection_table.h"
@@ -53,16 +54,18 @@ class FlowPath {
     FlowTuple<A>& tuple = tuples_[i];
     tuple.source = LoadPacked<A>(SourceBytes(frame, packet));
     tuple.destination = LoadPacked<A>(DestinationBytes(frame, packet));
-    tuple.source_port = packet.source_port;
-    tuple.destination_port = packet.destination_port;
+    // Not from `packet`: just stored one by one and loaded together, they would
+    // stall.
+    tuple.source_port = LoadBig16(frame.data + packet.l4);
+    tuple.destination_port = LoadBig16(frame.data + packet.l4 + 2);
     tuple.protocol = packet.protocol;
     hashes_[i] = table_.Hash(tuple);
     table_.Prefetch(hashes_[i]);
   }
   void Prefetch(size_t i) { hints_[i] = table_.PrefetchCandidate(hashes_[i]); }
-  // For kTcp and kUdp. nullopt: no flow, nor a new one for a service.
-  std::optional<Verdict> Handle(Instant now, size_t i, Frame& frame,
-                                const Packet& packet);
+  // For kTcp and kUdp. False: no flow, nor a new one for a service.
+  bool Handle(Instant now, size_t i, Frame& frame, const Packet& packet,
+              Verdict* verdict);
   // For kIcmpError. nullopt: it quotes no flow of ours.
   std::optional<Verdict> HandleError(Instant now, Frame& frame,
                                      const Packet& packet);

@@ -1,21 +1,12 @@
 #include "lb/l4/path_context.h"
 
-#include "lb/l4/rewrite.h"
-
 namespace ballast::l4 {
 
-Verdict PathContext::Send(Instant now, Frame& frame, HopCache::Index index) {
-  const Hop& hop = hops[index];
-  frame.port = hop.key.port;
-  if (!hop.resolved) {
-    if (!waiting.Add(now, frame, hop.key)) {
-      return Drop(DropReason::kNeighbourQueueFull);
-    }
-    return {Verdict::Action::kHeld, DropReason::kNone};
+Verdict PathContext::Hold(Instant now, Frame& frame, const Hop& hop) {
+  if (!waiting.Add(now, frame, hop.key)) {
+    return Drop(DropReason::kNeighbourQueueFull);
   }
-  SetMacs(frame, hop.destination_mac, hop.source_mac);
-  counters.director.sent.Add(1);
-  return {Verdict::Action::kSend, DropReason::kNone};
+  return {Verdict::Action::kHeld, DropReason::kNone};
 }
 
 Verdict PathContext::Answered() {
@@ -65,12 +56,9 @@ Verdict PathContext::TooBig(Instant now, Frame& frame, const Packet& packet,
   return Answered();
 }
 
-HopCache::Index PathContext::ServerHop(ServerPath& server, Slot slot) {
-  if (server.hop_epoch != hops.epoch()) {
-    server.hop = hops.Find(plan->server(slot)->endpoint.address);
-    server.hop_epoch = hops.epoch();  // Find() may have moved it.
-  }
-  return server.hop;
+void PathContext::FindServerHop(ServerPath& server, Slot slot) {
+  server.hop = hops.Find(plan->server(slot)->endpoint.address);
+  server.hop_epoch = hops.epoch();  // Find() may have moved it.
 }
 
 }  // namespace ballast::l4

@@ -20,13 +20,15 @@
 #include "lb/l4/next_hop.h"
 #include "lb/l4/packet.h"
 #include "lb/l4/plan.h"
+#include "lb/l4/rewrite.h"
 #include "lb/l4/server_choice.h"
 #include "lb/l4/waiting_room.h"
 
 namespace ballast::l4 {
 
-// What becomes of a frame.
-struct Verdict {
+// What becomes of a frame. (Aligned to be copied as one: in an optional, byte
+// by byte stored and read as a pair, it would stall on every packet.)
+struct alignas(2) Verdict {
   enum class Action : uint8_t {
     kSend,  // Ready: send it out of frame.port.
     kDrop,  // Release it; `reason` says why, and it has been counted.
@@ -116,7 +118,15 @@ struct PathContext {
     return {Verdict::Action::kDrop, reason};
   }
   // To a next hop; held if that has no MAC yet.
-  Verdict Send(Instant now, Frame& frame, HopCache::Index hop);
+  Verdict Send(Instant now, Frame& frame, HopCache::Index index) {
+    const Hop& hop = hops[index];
+    frame.port = hop.key.port;
+    if (!hop.resolved) [[unlikely]]
+      return Hold(now, frame, hop);
+    SetMacs(frame, hop.destination_mac, hop.source_mac);
+    counters.director.sent.Add(1);
+    return {Verdict::Action::kSend, DropReason::kNone};
+  }
   // The frame has been turned into its answer: back out of its own port.
   Verdict Answered();
   // To the host's own stack, or dropped for `reason` where there is no way.
@@ -124,9 +134,16 @@ struct PathContext {
   Verdict TimeExceeded(Instant now, Frame& frame, const Packet& packet);
   Verdict TooBig(Instant now, Frame& frame, const Packet& packet, uint32_t mtu);
   // The hop to a server; kNone without a route.
-  HopCache::Index ServerHop(ServerPath& server, Slot slot);
+  HopCache::Index ServerHop(ServerPath& server, Slot slot) {
+    if (server.hop_epoch != hops.epoch()) [[unlikely]] {
+      FindServerHop(server, slot);
+    }
+    return server.hop;
+  }
 
  private:
+  Verdict Hold(Instant now, Frame& frame, const Hop& hop);
+  void FindServerHop(ServerPath& server, Slot slot);
   Address Speaker(const Frame& frame, const Packet& packet) const;
 };
 
