@@ -73,8 +73,9 @@ config::VirtualService Service(const Endpoint& vip, Schedule schedule,
   service.address = vip.address;
   service.port = vip.port;
   service.schedule = schedule;
-  service.check.interval = absl::Milliseconds(300);
-  service.check.timeout = absl::Milliseconds(250);
+  // The second failure in a row takes a server down.
+  service.check.interval = absl::Seconds(1);
+  service.check.timeout = absl::Milliseconds(450);
   const Family family = vip.address.is_v4() ? Family::kV4 : Family::kV6;
   for (int i = 0; i < kServers; ++i) {
     config::RealServer server;
