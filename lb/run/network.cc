@@ -12,6 +12,7 @@ namespace {
 // Managed neighbours are kept for as long as this process runs; no more of
 // them.
 constexpr size_t kManagedMax = 16384;
+constexpr size_t kRoutesMax = 16384;
 
 bool Routed(const RouteInfo& route) {
   return route.type == RouteInfo::Type::kUnicast && !route.has_tos;
@@ -77,9 +78,15 @@ absl::Status Network::AddInterface(const config::Model& model,
         }
       }
     }
-    if (const auto gateway = kernel_.Lookup(Address::V4(0x08080808));
-        gateway && gateway->hop.ifindex == link->index) {
-      probe.neighbours.push_back(gateway->hop.address);
+    BALLAST_ASSIGN_OR_RETURN(const std::vector<RouteInfo> routes,
+                             netlink_.Routes(kMainTable, kRoutesMax));
+    for (const RouteInfo& route : routes) {
+      for (const RouteHop& hop : route.hops) {
+        if (route.destination.length == 0 && hop.ifindex == link->index &&
+            hop.gateway.has_value()) {
+          probe.neighbours.push_back(*hop.gateway);
+        }
+      }
     }
     BALLAST_ASSIGN_OR_RETURN(const MacProbeResult result, ProbeOwnMac(probe));
     log_(absl::StrCat(config.name, ": ", result.reason));
@@ -187,7 +194,7 @@ absl::Status Network::RebuildView() {
   };
 
   BALLAST_ASSIGN_OR_RETURN(std::vector<RouteInfo> kernel_routes,
-                           netlink_.Routes(kMainTable, 16384));
+                           netlink_.Routes(kMainTable, kRoutesMax));
   // Of equal prefixes the lowest priority number wins.
   std::stable_sort(kernel_routes.begin(), kernel_routes.end(),
                    [](const RouteInfo& a, const RouteInfo& b) {
