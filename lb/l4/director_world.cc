@@ -33,6 +33,10 @@ config::VirtualService Service(const char* endpoint,
   return service;
 }
 
+DirectorWorld::Options DirectorWorld::OneServer() {
+  return {.services = {Service(kVip, {"10.0.0.1:8080"})}};
+}
+
 DirectorWorld::DirectorWorld(Options options) : options_(std::move(options)) {
   std::vector<config::VirtualService> services = options_.services;
   auto model = std::make_shared<config::Model>();

@@ -17,6 +17,12 @@
 
 namespace ballast::l4 {
 
+// Endpoints most tests use.
+inline constexpr char kVip[] = "192.0.2.10:80";
+inline constexpr char kClient[] = "192.0.2.7:4000";
+inline constexpr char kVip6[] = "[2001:db8:c::10]:80";
+inline constexpr char kClient6[] = "[2001:db8:c::7]:4000";
+
 inline const MacAddress kOurMac = {{2, 0, 0, 0, 0, 1}};
 inline const MacAddress kHostMac = {{2, 0, 0, 0, 0, 2}};
 
@@ -44,6 +50,8 @@ class DirectorWorld {
     bool drop_on_fail = false;
   };
   explicit DirectorWorld(Options options);
+  // kVip by NAT to 10.0.0.1:8080.
+  static Options OneServer();
 
   // What one frame came to.
   struct Outcome {

@@ -11,9 +11,8 @@ namespace ballast::run {
 namespace {
 
 using l4::DirectorWorld;
+using l4::kVip;
 using ::testing::SizeIs;
-
-constexpr char kVip[] = "192.0.2.10:80";
 
 class PacketRunnerTest : public ::testing::Test {
  protected:
