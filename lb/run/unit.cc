@@ -71,8 +71,13 @@ absl::Status Unit::Start() {
       *reactor_, [this](uint16_t slot, bool up, health::Reason reason) {
         const l4::PlanServer* server = plan_->server(slot);
         if (server == nullptr) return;
-        log_(absl::StrCat(server->endpoint.ToString(), up ? " up: " : " down: ",
-                          health::ReasonText(reason)));
+        const config::VirtualService& service =
+            plan_->service(server->service)->config;
+        log_(absl::StrCat(
+            ProtocolName(service.protocol), " ",
+            Endpoint{service.address, service.port}.ToString(), " ",
+            service.name, ": server ", server->endpoint.ToString(),
+            up ? " up: " : " down: ", health::ReasonText(reason)));
         PostHealth();
       });
   BALLAST_ASSIGN_OR_RETURN(plan_, BuildPlan(model_));
