@@ -53,6 +53,26 @@ TEST(DirectorTest, ASynOnAClosedFlowBeginsAnew) {
   EXPECT_EQ(world.director->flow_count(), 1u);
 }
 
+// The server's FIN goes another way: the client's is all there is to see.
+TEST(DirectorTest, WithDirectReturnASynAfterTheClientsFinBeginsAnew) {
+  auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
+  for (auto& server : service.servers) {
+    server.forwarding = config::Forwarding::kRoute;
+  }
+  World world({.services = {service}});
+  const auto sent_to = [&](const char* flags) {
+    return world.FromClient(World::Tcp(kClient, kVip, flags)).destination_mac();
+  };
+  const MacAddress first = MacOf(*Address::Parse("10.0.0.1"));
+  EXPECT_EQ(sent_to("S"), first);
+  EXPECT_EQ(sent_to("S"), first);  // Sent again, it goes where it went.
+  EXPECT_EQ(sent_to("A"), first);
+  EXPECT_EQ(sent_to("FA"), first);
+  EXPECT_EQ(sent_to("A"), first);
+  EXPECT_EQ(sent_to("S"), MacOf(*Address::Parse("10.0.0.2")));
+  EXPECT_EQ(world.director->flow_count(), 1u);
+}
+
 TEST(DirectorTest, AReloadTouchesNoFlowThatNeedNotMove) {
   World world({.services = {Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"})}});
   ASSERT_EQ(world.Connect(kClient, kVip).ToString(), "10.0.0.1:80");

@@ -25,9 +25,14 @@ bool IsActive(TcpState state) {
   }
 }
 
-// F2: a SYN on such a flow is a new flow, not a retransmission.
-bool IsOver(TcpState state) {
-  return state == TcpState::kTimeWait || state == TcpState::kClose;
+// F2: a SYN on such a flow is a new flow, not a retransmission. With direct
+// return the client's FIN is all that is ever seen of an end; IPVS does the
+// same with conn_reuse_mode 2.
+template <typename Entry>
+bool IsOver(const Entry& entry) {
+  return entry.state == TcpState::kTimeWait ||
+         entry.state == TcpState::kClose ||
+         (entry.state == TcpState::kFinWait && entry.Has(kDirect));
 }
 
 bool IsInitialSyn(const Packet& packet) {
@@ -55,10 +60,9 @@ bool FlowPath<A>::Handle(Instant now, size_t i, Frame& frame,
           return true;
         }
       } else if (IsInitialSyn(packet)) {
-        anew = IsOver(entry.state) ||
-               (entry.state == TcpState::kSynReceived &&
-                entry.Has(kNoOutputSeen) &&
-                !context_.choice.healthy(entry.server_slot));
+        anew = IsOver(entry) || (entry.state == TcpState::kSynReceived &&
+                                 entry.Has(kNoOutputSeen) &&
+                                 !context_.choice.healthy(entry.server_slot));
       }
     }
     if (!anew) {
@@ -274,7 +278,7 @@ std::optional<Verdict> FlowPath<A>::Begin(Instant now, size_t i, Frame& frame,
   const uint32_t now_ms = ClockMs(now);
   auto inserted = table_.Insert(now_ms, init, TimeoutMs(init));
   if (inserted.outcome == InsertOutcome::kReverseTaken &&
-      inserted.conflict != nullptr && IsOver(inserted.conflict->state)) {
+      inserted.conflict != nullptr && IsOver(*inserted.conflict)) {
     Remove(*inserted.conflict);
     inserted = table_.Insert(now_ms, init, TimeoutMs(init));
   }
