@@ -56,8 +56,8 @@ TARGETS = {
     'route6': (6, 81, 'ROUTE'),
 }
 SHARING = ('RR', 'WRR', 'LC', 'WLC')
-# Bytes that a table of this many connections has are soon touched.
-CONNECTIONS_MAX = 16384
+# Well above the flows of two minutes, after which closed ones are forgotten.
+CONNECTIONS_MAX = 65536
 # Growth that still is flat, from when the load runs to the end.
 FLAT_KB = 2048
 
