@@ -92,6 +92,9 @@ void PrintLine(const Statistics& statistics) {
       statistics.packets_forwarded, ", dropped ", drops.empty() ? "0" : drops,
       statistics.kernel_receive_dropped > 0
           ? absl::StrCat(", lost before us ", statistics.kernel_receive_dropped)
+          : "",
+      statistics.address_conflicts > 0
+          ? absl::StrCat(", address conflicts ", statistics.address_conflicts)
           : ""));
 }
 

@@ -39,12 +39,16 @@ bool AddressClaim::OnForeignClaim(Instant now, const Address& address) {
   if (entry.state == State::kClaimed) {
     if (now - entry.defended >= kDefendInterval) {
       entry.defended = now;
+      Tell(News::Kind::kDefended, address);
       entry.left = std::max(entry.left, 1);
       entry.next = now;
     }
   } else {
     entry.state = State::kConflict;
     entry.next = now + kRetry;
+    if (!std::exchange(entry.told_in_use, true)) {
+      Tell(News::Kind::kInUse, address);
+    }
   }
   UpdateDeadline();
   return true;
@@ -68,6 +72,9 @@ std::vector<AddressClaim::Action> AddressClaim::Step(Instant now) {
         }
         entry.state = State::kClaimed;
         entry.left = 2;
+        if (std::exchange(entry.told_in_use, false)) {
+          Tell(News::Kind::kClaimedAfterUse, address);
+        }
         [[fallthrough]];
       case State::kClaimed:
         --entry.left;
@@ -81,6 +88,10 @@ std::vector<AddressClaim::Action> AddressClaim::Step(Instant now) {
   }
   UpdateDeadline();
   return actions;
+}
+
+void AddressClaim::Tell(News::Kind kind, const Address& address) {
+  if (news_.size() < kNewsMax) news_.push_back({kind, address});
 }
 
 void AddressClaim::UpdateDeadline() {

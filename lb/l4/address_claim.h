@@ -15,7 +15,9 @@
 #ifndef LB_L4_ADDRESS_CLAIM_H_
 #define LB_L4_ADDRESS_CLAIM_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -47,6 +49,17 @@ class AddressClaim {
   void Reannounce(Instant now);
   // Somebody else spoke for `address`. True if we hold it (a conflict).
   bool OnForeignClaim(Instant now, const Address& address);
+
+  // What an operator should hear of. An address in use is told once, until it
+  // is claimed, and one that had to be defended each time.
+  struct News {
+    enum class Kind : uint8_t { kInUse, kDefended, kClaimedAfterUse };
+    Kind kind;
+    Address address;
+  };
+  static constexpr size_t kNewsMax = 256;  // What is more is not told.
+  std::vector<News> TakeNews() { return std::exchange(news_, {}); }
+  bool has_news() const { return !news_.empty(); }
   // What is due now; call again at deadline().
   std::vector<Action> Step(Instant now);
   Instant deadline() const { return deadline_; }
@@ -66,11 +79,14 @@ class AddressClaim {
     int left = 0;  // Probes or announcements still to send.
     Instant next;  // When; Never() when nothing is due.
     Instant defended = Instant::FromNanos(INT64_MIN / 2);
+    bool told_in_use = false;
   };
+  void Tell(News::Kind kind, const Address& address);
   void UpdateDeadline();
 
   absl::flat_hash_map<Address, Entry> entries_;
   Instant deadline_ = Instant::Never();
+  std::vector<News> news_;
 };
 
 }  // namespace ballast::l4

@@ -54,6 +54,33 @@ TEST(AddressClaimTest, AnAddressInUseIsNotClaimedUntilItIsFree) {
   EXPECT_TRUE(claim.claimed(kVip));
 }
 
+TEST(AddressClaimTest, TellsOnceThatAnAddressIsInUseAndThatItIsClaimed) {
+  using Kind = AddressClaim::News::Kind;
+  AddressClaim claim;
+  claim.Want(kStart, {kVip}, false);
+  Instant now = kStart;
+  for (int i = 0; i < 3; ++i) {  // Three times it is probed, in vain.
+    Sent(claim, now);
+    claim.OnForeignClaim(now, kVip);
+    now = now + AddressClaim::kRetry;
+  }
+  std::vector<AddressClaim::News> news = claim.TakeNews();
+  ASSERT_EQ(news.size(), 1u);
+  EXPECT_EQ(news[0].kind, Kind::kInUse);
+  EXPECT_EQ(news[0].address, kVip);
+  Sent(claim, now + absl::Seconds(2));
+  news = claim.TakeNews();
+  ASSERT_EQ(news.size(), 1u);
+  EXPECT_EQ(news[0].kind, Kind::kClaimedAfterUse);
+  now = now + absl::Seconds(3);
+  claim.OnForeignClaim(now, kVip);
+  claim.OnForeignClaim(now + absl::Seconds(1), kVip);  // Not yet again.
+  news = claim.TakeNews();
+  ASSERT_EQ(news.size(), 1u);
+  EXPECT_EQ(news[0].kind, Kind::kDefended);
+  EXPECT_FALSE(claim.has_news());
+}
+
 TEST(AddressClaimTest, AClaimedAddressIsDefendedOnceInTenSeconds) {
   AddressClaim claim;
   claim.Want(kStart, {kVip}, true);

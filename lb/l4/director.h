@@ -98,6 +98,11 @@ class Director {
   // health checks to look at. They take nothing new for a moment.
   std::vector<Slot> TakeRefused();
   bool has_refused() const { return !context_.refused.empty(); }
+  // Floating addresses that somebody else has, since the last call.
+  std::vector<AddressClaim::News> TakeAddressNews() {
+    return claim_.TakeNews();
+  }
+  bool has_address_news() const { return claim_.has_news(); }
   // Reads the other threads' flow counts, for least connection and connection
   // limits: the owner calls it every millisecond where there are others.
   void UpdateForeign(std::span<const AllCounters* const> others);

@@ -49,6 +49,9 @@ size_t PacketRunner::RunOnce(Instant now) {
   if (director_.has_refused() && hooks_.on_refused) {
     hooks_.on_refused(director_.TakeRefused());
   }
+  if (director_.has_address_news() && hooks_.on_address_news) {
+    hooks_.on_address_news(director_.TakeAddressNews());
+  }
   return received;
 }
 

@@ -19,6 +19,7 @@
 
 #include "io/base/instant.h"
 #include "io/packet_io.h"
+#include "lb/l4/address_claim.h"
 #include "lb/l4/director.h"
 
 namespace ballast::run {
@@ -30,6 +31,8 @@ class PacketRunner {
     std::function<void(std::vector<l4::NeighbourKey>)> on_unresolved;
     // The same with servers that refused a new flow.
     std::function<void(std::vector<l4::Slot>)> on_refused;
+    // The same with floating addresses that somebody else has.
+    std::function<void(std::vector<l4::AddressClaim::News>)> on_address_news;
     // The other threads' counters: read every millisecond.
     std::vector<const l4::AllCounters*> others;
   };

@@ -26,6 +26,18 @@ constexpr int kRefreshSeconds = 5;
 // Frames of one turn on the control thread before other work gets its chance.
 constexpr int kRoundsMax = 16;
 
+const char* NewsText(l4::AddressClaim::News::Kind kind) {
+  switch (kind) {
+    case l4::AddressClaim::News::Kind::kInUse:
+      return ": in use by another host: not claimed until that is gone";
+    case l4::AddressClaim::News::Kind::kDefended:
+      return ": another host claims it too: announced again";
+    case l4::AddressClaim::News::Kind::kClaimedAfterUse:
+      return ": free now, claimed";
+  }
+  return "";
+}
+
 std::string KeyPath(const config::Model& model) {
   return absl::StrCat(model.state_dir, "/hash_key");
 }
@@ -194,6 +206,11 @@ absl::Status Unit::MakeLanes() {
     hooks.on_refused = [this](std::vector<l4::Slot> slots) {
       const std::lock_guard lock(heard_mutex_);
       refused_.insert(refused_.end(), slots.begin(), slots.end());
+      reactor_->Wake();
+    };
+    hooks.on_address_news = [this](std::vector<l4::AddressClaim::News> news) {
+      const std::lock_guard lock(heard_mutex_);
+      address_news_.insert(address_news_.end(), news.begin(), news.end());
       reactor_->Wake();
     };
     for (uint32_t other = 0; other < threads; ++other) {
@@ -400,13 +417,18 @@ void Unit::OnWake(Completion completion) {
   if (!completion.more) return;
   std::vector<l4::NeighbourKey> keys;
   std::vector<l4::Slot> refused;
+  std::vector<l4::AddressClaim::News> news;
   {
     const std::lock_guard lock(heard_mutex_);
     keys.swap(unresolved_);
     refused.swap(refused_);
+    news.swap(address_news_);
   }
   for (const l4::NeighbourKey& key : keys) network_->Resolve(key);
   for (const l4::Slot slot : refused) health_->OnFlowRefused(slot);
+  for (const auto& [kind, address] : news) {
+    log_(absl::StrCat(address.ToString(), NewsText(kind)));
+  }
 }
 
 void Unit::OnSecond(Completion completion) {

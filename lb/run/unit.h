@@ -12,6 +12,7 @@
 
 #include "io/reactor.h"
 #include "lb/balancer.h"
+#include "lb/l4/address_claim.h"
 #include "lb/l4/plan.h"
 #include "lb/run/health_checker.h"
 #include "lb/run/lane.h"
@@ -86,6 +87,7 @@ class Unit : public Balancer {
   std::mutex heard_mutex_;
   std::vector<l4::NeighbourKey> unresolved_;
   std::vector<l4::Slot> refused_;
+  std::vector<l4::AddressClaim::News> address_news_;
 
   Operation network_op_ = Operation::To<&Unit::OnNetwork>(this);
   Operation network_timer_ = Operation::To<&Unit::OnNetworkTimer>(this);
