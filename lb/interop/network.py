@@ -595,6 +595,7 @@ def main(*tests):
         traceback.print_exc(file=sys.stdout)
       print(f'{test.__name__}: {error}')
       if bed is not None and os.path.exists(bed.ballastd.log_path):
+        stop(bed.ballastd.process)  # It ends with its statistics.
         print('The end of what ballastd said:\n' + bed.ballastd.log()[-4000:])
     finally:
       if bed is not None:

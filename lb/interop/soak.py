@@ -175,8 +175,9 @@ class HttpClient:
     return number
 
 
-def udp_client(bed, tally, stopping):
-  """Four flows at a time, of a few hundred datagrams each."""
+def udp_client(bed, tally, stopping, served):
+  """Four flows at a time, of a few hundred datagrams each; `served` are the
+  last ones that the servers had."""
   serial = 0
   while not stopping.is_set():
     flows = [bed.client.socket(socket.SOCK_DGRAM,
@@ -185,6 +186,8 @@ def udp_client(bed, tally, stopping):
     for index, flow in enumerate(flows):
       flow.settimeout(2)
       flow.connect((network.VIPS[4 if index % 2 == 0 else 6], UDP_PORT))
+    index_of = {flow: f'{index} from {flow.getsockname()[:2]}'
+                for index, flow in enumerate(flows)}
     for _ in range(300):
       for flow in flows:
         serial += 1
@@ -194,17 +197,20 @@ def udp_client(bed, tally, stopping):
           check(answer == b'%d' % serial, f'UDP {serial}: answer {answer}')
           tally.datagram()
         except (OSError, network.Failure) as error:
-          tally.failed.append(f'UDP: {error!r}')
+          where = 'served' if b'%d' % serial in list(served) else 'not served'
+          tally.failed.append(f'UDP flow {index_of[flow]} datagram {serial}, '
+                              f'{where}: {error!r}')
       if stopping.wait(0.01):
         break
     for flow in flows:
       flow.close()
 
 
-def echo_server(sockets, stopping):
+def echo_server(sockets, stopping, served):
   while not stopping.is_set():
     for ready in select.select(sockets, [], [], 0.2)[0]:
       data, client = ready.recvfrom(2048)
+      served.append(data)
       ready.sendto(data, client)
 
 
@@ -286,12 +292,14 @@ class Soak:
                for address in (server.address(4), server.address(6))]
     bed.start_ballastd(configuration(self._generator, 0, False))
     eventually_up(bed.ballastd)
+    served = collections.deque(maxlen=4096)
     bodies = [HttpClient(bed, self._tally, seed, self._stopping).run
               for seed in range(WORKERS)]
-    bodies.append(lambda: udp_client(bed, self._tally, self._stopping))
+    bodies.append(lambda: udp_client(bed, self._tally, self._stopping,
+                                     served))
     workers = [network.Worker(body) for body in bodies]
     echo_ends = threading.Event()
-    echo = network.Worker(lambda: echo_server(sockets, echo_ends))
+    echo = network.Worker(lambda: echo_server(sockets, echo_ends, served))
     for worker in [echo] + workers:
       worker.start()
     began = time.monotonic()
