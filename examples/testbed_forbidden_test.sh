@@ -14,7 +14,7 @@ expect() {  # PATTERN PREPARATION
   output=$(unshare --user --map-root-user --mount --net sh -c \
     "$2 exec setpriv --bounding-set=$3 --inh-caps=$3 $program" 2>/dev/null)
   status=$?
-  grep -v '^$' <<<"$output" | tail -1
+  echo "the program said: $(grep -v '^$' <<<"$output" | tail -1)"
   ((status == 77)) || { echo "exit status $status, not 77"; exit 1; }
   grep -q "^SKIPPED: .*$1" <<<"$output" || { echo "not: $1"; exit 1; }
 }

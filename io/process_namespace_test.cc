@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +31,8 @@ int InPrivateNetwork(bool unprivileged, const std::function<int()>& body) {
   if (child == 0) {
     if (unprivileged && geteuid() == 0) {
       if (setgid(65534) != 0 || setuid(65534) != 0) _exit(kBad);
+      // As a program started by that user: /proc/self is its own again.
+      if (prctl(PR_SET_DUMPABLE, 1) != 0) _exit(kBad);
     }
     const absl::Status status = EnterPrivateNetwork();
     if (!status.ok()) {
