@@ -85,7 +85,8 @@ struct Statistics {
   uint64_t packets_answered = 0;  // ARP, ND, echo, ICMP errors of our own.
   uint64_t resets_sent = 0;
   uint64_t address_conflicts = 0;
-  uint64_t connections = 0;  // In the tables now.
+  uint64_t fragments_evicted = 0;  // Datagrams a full fragment table gave up.
+  uint64_t connections = 0;        // In the tables now.
   // Frames dropped by the director, by reason; reasons that occurred.
   std::vector<std::pair<std::string, uint64_t>> drops;
   // Frames lost outside it: before us, and by the output.

@@ -53,10 +53,12 @@ struct ServiceCounters {
   }
 };
 
-// What happened on a director, frame by frame. received = sent + punted +
-// waiting + the drops.
+// What happened on a director, frame by frame. At any time
+//   received + made = sent + punted + waiting for a next hop + all drops.
+// A packet dropped with an ICMP error counts as a drop, its error as made.
 struct DirectorCounters {
   Counter received;
+  Counter made;       // Frames nobody sent us: errors, resets, announcements.
   Counter sent;       // Verdict kSend.
   Counter punted;     // Verdict kSend to the host's port.
   Counter forwarded;  // Of the sent: packets of flows.
@@ -64,6 +66,9 @@ struct DirectorCounters {
   Counter resets;     // TCP resets made.
   Counter address_conflicts;  // Another host claimed a floating address.
   Counter flows_absorbed;     // Reports of the fast path taken in.
+  // Fragmented datagrams whose place in a full table went to a newer one: their
+  // later fragments will be unknown.
+  Counter fragments_evicted;
   std::array<Counter, static_cast<size_t>(DropReason::kCount)> drops;
 };
 

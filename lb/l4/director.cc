@@ -307,6 +307,7 @@ void Director::Announce(Instant now) {
                              ? BuildProbe(frame, action.address, mac)
                              : BuildAnnouncement(frame, action.address, mac);
       BALLAST_CHECK(built);  // Every backend's buffers hold 128 bytes.
+      context_.counters.director.made.Add(1);
       context_.counters.director.sent.Add(1);
       context_.counters.director.answered.Add(1);
       Push(frame, {Verdict::Action::kSend, DropReason::kNone});
@@ -353,16 +354,18 @@ void Director::Sweep(Instant now) {
         .client_ack = entry.client_ack,
     };
     if (output_.frames.size() - output_.count < 2) return false;
-    const HopCache::Index client_hop = context_.hops.Find(pair.client);
-    const HopCache::Index server_hop = context_.ServerHop(
-        context_.servers[entry.server_slot], entry.server_slot);
     for (const bool to_client : {true, false}) {
-      const HopCache::Index hop = to_client ? client_hop : server_hop;
+      // Looked up and used at once: a look-up may end the indices before it.
+      const HopCache::Index hop =
+          to_client ? context_.hops.Find(pair.client)
+                    : context_.ServerHop(context_.servers[entry.server_slot],
+                                         entry.server_slot);
       if (hop == HopCache::kNone || !context_.hops[hop].resolved) continue;
       Frame frame;
       if (!(*output_.allocate)(&frame)) return false;
       BALLAST_CHECK(to_client ? BuildResetToClient(frame, pair)
                               : BuildResetToServer(frame, pair));
+      context_.counters.director.made.Add(1);
       context_.counters.director.resets.Add(1);
       Push(frame, context_.Send(now, frame, hop));
     }

@@ -99,6 +99,15 @@ TEST(DirectorTest, AWildcardServiceKeepsThePort) {
       "192.0.2.10:4711 -> 192.0.2.7:4000");
 }
 
+TEST(DirectorTest, AServerIsNotSentWhatItSentItself) {
+  World world({.services = {Service(kVip, {"10.0.0.1:8080"}),
+                            Service("192.0.2.11:80", {"10.0.0.1:80"})}});
+  EXPECT_EQ(world.FromServer(World::Tcp("10.0.0.1:4000", kVip, "S")).ToString(),
+            "source_is_destination");
+  EXPECT_EQ(world.director->flow_count(), 0u);
+  EXPECT_TRUE(world.FromServer(World::Tcp("10.0.0.2:4000", kVip, "S")).sent());
+}
+
 // ---- What is no flow ---------------------------------------------------
 
 TEST(DirectorTest, AFlowBeginsWithASyn) {

@@ -53,9 +53,6 @@ enum class DropReason : uint8_t {
   kTooBig,
   // A later fragment whose first fragment was not seen.
   kFragmentUnknown,
-  // A fragmented datagram whose place in a full table went to a newer one: its
-  // later fragments will be unknown.
-  kFragmentTableFull,
   // An ICMP error about a flow that does not exist.
   kIcmpUnmatched,
   // A floating address, but no service on this port and protocol.
@@ -141,8 +138,6 @@ constexpr const char* DropReasonName(DropReason reason) {
       return "too_big";
     case DropReason::kFragmentUnknown:
       return "fragment_unknown";
-    case DropReason::kFragmentTableFull:
-      return "fragment_table_full";
     case DropReason::kIcmpUnmatched:
       return "icmp_unmatched";
     case DropReason::kNoService:

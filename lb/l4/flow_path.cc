@@ -35,6 +35,13 @@ bool IsOver(const Entry& entry) {
          (entry.state == TcpState::kFinWait && entry.Has(kDirect));
 }
 
+// A server that is sent what it sent itself would not take it, nor answer by
+// way of us.
+template <typename A>
+bool IsToItself(const Connection<A>& connection) {
+  return !connection.Has(kDirect) && connection.client == connection.server;
+}
+
 bool IsInitialSyn(const Packet& packet) {
   return (packet.tcp_flags & (kTcpSyn | kTcpAck | kTcpRst)) == kTcpSyn;
 }
@@ -113,7 +120,7 @@ Verdict FlowPath<A>::Forward(Instant now, Entry& entry,
         table_.HandleOf(&entry).bits << 1 |
         (direction == PacketDirection::kFromServer ? kDirection : 0);
     if (!context_.fragments.Insert(now, FragmentKeyOf(frame, packet), value)) {
-      context_.Drop(DropReason::kFragmentTableFull);  // Counted; this one goes.
+      context_.counters.director.fragments_evicted.Add(1);
     }
   }
 
@@ -273,6 +280,7 @@ std::optional<Verdict> FlowPath<A>::Begin(Instant now, size_t i, Frame& frame,
   init.server_slot = choice.server;
   init.Set(kNoOutputSeen);
   if (server.forwarding == config::Forwarding::kRoute) init.Set(kDirect);
+  if (IsToItself(init)) return context_.Drop(DropReason::kSourceIsDestination);
   if (service->config.persistence.enabled) init.Set(kPersistent);
 
   const uint32_t now_ms = ClockMs(now);
@@ -311,6 +319,9 @@ Verdict FlowPath<A>::BeginStateless(Instant now, const PlanService& service,
                                                      ? server.endpoint.port
                                                      : packet.destination_port};
   if (!direct) {
+    if (target.address == SourceAddress(frame, packet)) {
+      return context_.Drop(DropReason::kSourceIsDestination);
+    }
     const auto reply =
         context_.plan->FindStatelessServer(service.config.protocol, target);
     if (!reply || reply->server != slot ||
@@ -404,6 +415,9 @@ std::optional<Verdict> FlowPath<A>::HandleError(Instant now, Frame& frame,
     ErrorRewrite rewrite;
     if (found.direction == PacketDirection::kFromClient) {
       // About a reply to the client: the server sent it.
+      if (LoadPacked<A>(SourceBytes(frame, packet)) == entry.server) {
+        return context_.Drop(DropReason::kSourceIsDestination);
+      }
       rewrite.outer_destination = bytes(entry.server);
       rewrite.embedded_source = bytes(entry.server);
       rewrite.embedded_source_port = entry.server_port;
@@ -620,6 +634,7 @@ bool FlowPath<A>::Import(Instant now, const FlowRecord& record) {
   init.client_ack = record.client_acknowledged;
   if (record.client_acknowledged != 0) init.Set(kSequenceKnown);
   if (record.forwarding == config::Forwarding::kRoute) init.Set(kDirect);
+  if (IsToItself(init)) return false;
   const uint32_t timeout = TimeoutMs(init);
   if (record.idle_ms >= timeout) return false;
   const auto inserted =

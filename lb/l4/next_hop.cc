@@ -116,7 +116,7 @@ void HopCache::Resolve(Hop& hop) const {
 void HopCache::StartOver() {
   index_.clear();
   hops_.clear();
-  ++epoch_;
+  if (++epoch_ == 0) epoch_ = 1;  // 0 is for what was never looked up.
 }
 
 }  // namespace ballast::l4

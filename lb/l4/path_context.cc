@@ -40,7 +40,8 @@ Verdict PathContext::TimeExceeded(Instant now, Frame& frame,
   if (!MakeTimeExceeded(frame, packet, speaker)) {
     return Drop(DropReason::kTtlExceeded);
   }
-  counters.director.drops[static_cast<size_t>(DropReason::kTtlExceeded)].Add(1);
+  Drop(DropReason::kTtlExceeded);
+  counters.director.made.Add(1);  // Of the dropped packet's frame.
   return Answered();
 }
 
@@ -52,7 +53,8 @@ Verdict PathContext::TooBig(Instant now, Frame& frame, const Packet& packet,
   if (!MakePacketTooBig(frame, packet, speaker, mtu)) {
     return Drop(DropReason::kTooBig);
   }
-  counters.director.drops[static_cast<size_t>(DropReason::kTooBig)].Add(1);
+  Drop(DropReason::kTooBig);
+  counters.director.made.Add(1);  // Of the dropped packet's frame.
   return Answered();
 }
 

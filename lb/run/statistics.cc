@@ -148,6 +148,7 @@ Statistics StatisticsCollector::Collect(
     statistics.packets_answered += counters.answered.value();
     statistics.resets_sent += counters.resets.value();
     statistics.address_conflicts += counters.address_conflicts.value();
+    statistics.fragments_evicted += counters.fragments_evicted.value();
     for (size_t i = 0; i < drops.size(); ++i) {
       drops[i] += counters.drops[i].value();
     }
