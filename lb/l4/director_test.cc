@@ -204,6 +204,26 @@ TEST(DirectorTest, TooBigForTheServersLinkIsToldToTheClient) {
   EXPECT_EQ(LoadBig16(reply.frame.data + reply.packet.l4 + 6), 1400);
 }
 
+// A server with direct return has the VIP on its loopback and takes what comes
+// from there for forged (Linux: "martian source"; RFC 1812 §5.3.7). Routers
+// speak from the link the packet came by (§4.3.2.4).
+TEST(DirectorTest, TooBigForTheClientsLinkIsToldByTheServersGateway) {
+  World::Options options = World::OneServer();
+  options.client_mtu = 1400;
+  options.gateways = {"192.0.2.250", "10.0.0.254"};
+  World world(options);
+  world.Connect(kClient, kVip);
+  const auto reply = world.FromServer(
+      World::Tcp("10.0.0.1:8080", kClient, "A", 5001, 1001, Bytes(1380)));
+  ASSERT_TRUE(reply.sent());
+  EXPECT_EQ(reply.port, World::kServerPort);
+  EXPECT_EQ(reply.packet.icmp_type, 3);
+  EXPECT_EQ(LoadBig16(reply.frame.data + reply.packet.l4 + 6), 1400);
+  EXPECT_EQ(reply.source().address, *Address::Parse("10.0.0.254"));
+  EXPECT_EQ(reply.destination().address, *Address::Parse("10.0.0.1"));
+  EXPECT_TRUE(reply.SumsRight());
+}
+
 TEST(DirectorTest, ASuperFrameIsMeasuredByItsSegments) {
   World::Options options = World::OneServer();
   options.server_mtu = 1400;

@@ -56,7 +56,7 @@ DirectorWorld::DirectorWorld(Options options) : options_(std::move(options)) {
 std::shared_ptr<const ForwardingView> DirectorWorld::View(
     bool neighbours_known) const {
   std::vector<Port> ports = {
-      {.name = "client", .mac = kOurMac},
+      {.name = "client", .mac = kOurMac, .mtu = options_.client_mtu},
       {.name = "server", .mac = kOurMac, .mtu = options_.server_mtu}};
   if (options_.punt) {
     ports.push_back(
@@ -100,6 +100,9 @@ void DirectorWorld::Configure(std::vector<config::VirtualService> services) {
       model->floating_addresses.push_back(
           {.address = service.address, .service = true});
     }
+  }
+  for (const char* gateway : options_.gateways) {
+    model->floating_addresses.push_back({.address = *Address::Parse(gateway)});
   }
   model->services = std::move(services);
   auto built = builder_.Build(model, now, [this](Slot slot) {

@@ -46,7 +46,9 @@ class DirectorWorld {
     bool punt = false;
     bool active = true;
     bool neighbours_known = true;
+    uint32_t client_mtu = 1500;
     uint32_t server_mtu = 1500;
+    std::vector<const char*> gateways;  // Floating, of no service.
     bool drop_on_fail = false;
   };
   explicit DirectorWorld(Options options);

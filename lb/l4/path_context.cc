@@ -26,17 +26,31 @@ Verdict PathContext::Punt(Frame& frame, DropReason reason) {
 }
 
 Address PathContext::Speaker(const Frame& frame, const Packet& packet) const {
-  // The address the sender spoke to, if it is ours; else any of ours.
+  // The address the sender spoke to, if it is ours.
   const Address destination = DestinationAddress(frame, packet);
   if (plan->IsFloating(destination)) return destination;
-  return plan->AnyFloating(!packet.v6).value_or(Address());
+  // Else one of its link, and rather a gateway's than a service's: servers
+  // with direct return have the service's too, and drop what comes from there.
+  int best = -1;
+  Address speaker;
+  for (const auto& floating : plan->model().floating_addresses) {
+    if (floating.address.is_v4() == packet.v6) continue;
+    const bool here =
+        hops.view().LivesOn(frame.port, floating.address, floating.interface);
+    const int rank = 2 * here + !floating.service;
+    if (rank <= best) continue;
+    best = rank;
+    speaker = floating.address;
+    if (best == 3) break;
+  }
+  return speaker;
 }
 
 Verdict PathContext::TimeExceeded(Instant now, Frame& frame,
                                   const Packet& packet) {
+  if (!icmp_limiter.Take(now)) return Drop(DropReason::kRateLimited);
   const Address speaker = Speaker(frame, packet);
   if (speaker.is_v4() == packet.v6) return Drop(DropReason::kTtlExceeded);
-  if (!icmp_limiter.Take(now)) return Drop(DropReason::kRateLimited);
   if (!MakeTimeExceeded(frame, packet, speaker)) {
     return Drop(DropReason::kTtlExceeded);
   }
@@ -47,9 +61,9 @@ Verdict PathContext::TimeExceeded(Instant now, Frame& frame,
 
 Verdict PathContext::TooBig(Instant now, Frame& frame, const Packet& packet,
                             uint32_t mtu) {
+  if (!icmp_limiter.Take(now)) return Drop(DropReason::kRateLimited);
   const Address speaker = Speaker(frame, packet);
   if (speaker.is_v4() == packet.v6) return Drop(DropReason::kTooBig);
-  if (!icmp_limiter.Take(now)) return Drop(DropReason::kRateLimited);
   if (!MakePacketTooBig(frame, packet, speaker, mtu)) {
     return Drop(DropReason::kTooBig);
   }

@@ -144,6 +144,8 @@ struct PathContext {
  private:
   Verdict Hold(Instant now, Frame& frame, const Hop& hop);
   void FindServerHop(ServerPath& server, Slot slot);
+  // Whom an error about this packet comes from; the unspecified address if we
+  // have none of its family.
   Address Speaker(const Frame& frame, const Packet& packet) const;
 };
 

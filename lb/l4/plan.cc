@@ -91,13 +91,6 @@ std::optional<Plan::StatelessServer> Plan::FindStatelessServer(
   return server;
 }
 
-std::optional<Address> Plan::AnyFloating(bool v4) const {
-  for (const config::FloatingAddress& floating : model_->floating_addresses) {
-    if (floating.address.is_v4() == v4) return floating.address;
-  }
-  return std::nullopt;
-}
-
 absl::StatusOr<std::shared_ptr<const Plan>> PlanBuilder::Build(
     std::shared_ptr<const config::Model> model, Instant now,
     const std::function<bool(Slot)>& in_use) {

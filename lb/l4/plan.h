@@ -94,8 +94,6 @@ class Plan {
   size_t service_slots() const { return services_.size(); }
   size_t server_slots() const { return servers_.size(); }
   const config::Model& model() const { return *model_; }
-  // An address of ours of this family to speak from (ICMP errors).
-  std::optional<Address> AnyFloating(bool v4) const;
 
  private:
   friend class PlanBuilder;
