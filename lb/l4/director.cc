@@ -211,9 +211,11 @@ Verdict Director::HandleNeighbour(Instant now, Frame& frame,
   const std::optional<NeighbourMessage> message = ReadNeighbour(frame, packet);
   if (!message) return context_.Drop(DropReason::kMalformedArp);
   if (message->sender_mac == mac) return context_.Drop(DropReason::kForeign);
-  // Whoever speaks for, or probes for, an address we want has it too.
+  // Whoever speaks for, or probes for, an address we want has it too. Not on
+  // links we do not want it on: servers of direct return have it, and say so
+  // on theirs unless told not to (arp_announce).
   for (const Address& claimed : {message->claims, message->probes}) {
-    if (claimed.is_unspecified()) continue;
+    if (claimed.is_unspecified() || !AnswersOn(frame.port, claimed)) continue;
     const AddressClaim::State state = claim_.state(claimed);
     const bool probe = claimed == message->probes;
     if (state == AddressClaim::State::kReleased ||

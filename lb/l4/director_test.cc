@@ -378,6 +378,21 @@ TEST(DirectorTest, ArpIsAnsweredForFloatingAddressesOnTheirNetworkOnly) {
             "foreign");
 }
 
+// A server of direct return asks for its gateway from the VIP it has on its
+// loopback (Linux with arp_announce 0), on the servers' link.
+TEST(DirectorTest, AVirtualAddressSeenOnTheServersLinkIsNoConflict) {
+  World::Options options = World::OneServer();
+  options.active = false;
+  World world(options);
+  world.director->SetActive(world.now, true);
+  world.Emit();
+  world.SendFrame(ArpRequest("192.0.2.10", "10.0.0.254"), 1);
+  world.Advance(absl::Seconds(1));
+  while (!world.Emit().empty()) world.Advance(absl::Seconds(1));
+  EXPECT_EQ(world.director->counters().director.address_conflicts.value(), 0u);
+  EXPECT_TRUE(world.director->claim().claimed(Ip("192.0.2.10")));
+}
+
 TEST(DirectorTest, AnAddressInUseIsNotClaimed) {
   World::Options options = World::OneServer();
   options.active = false;
