@@ -74,7 +74,8 @@ class Tally:
     self.failed = []  # Of the load balancer.
     self.killed = 0   # With the killed process.
     self.refused = 0  # By its host, direct return.
-    self.killed_at = None
+    self.kill_begun = None
+    self.kill_done = None
     self.down_seen = True  # The check knows what the killed process is.
 
   def request(self, seconds):
@@ -95,19 +96,24 @@ class Tally:
       slowest, self.slowest = self.slowest, 0.0
     return slowest
 
-  def kill(self):
+  def kill(self, process):
     with self._lock:
-      self.killed_at = time.monotonic()
+      self.kill_begun = time.monotonic()
+      self.kill_done = float('inf')
       self.down_seen = False
+    process.kill()
+    process.wait()
+    with self._lock:
+      self.kill_done = time.monotonic()
 
   def failure(self, target, server, begun, error):
     """A request failed on a connection to `server` (None: not known) that was
     begun then."""
     now = time.monotonic()
     with self._lock:
-      at = self.killed_at
-      if (at is not None and begun <= at and now - at < ANSWER_TIMEOUT + 1
-          and server in (None, KILLED)):
+      at = self.kill_begun
+      if (at is not None and begun <= self.kill_done
+          and now - at < ANSWER_TIMEOUT + 1 and server in (None, KILLED)):
         self.killed += 1
       elif (isinstance(error, ConnectionRefusedError) and not self.down_seen
             and TARGETS[target][2] == 'ROUTE'):
@@ -321,9 +327,7 @@ class Soak:
     phase = second % self._cycle
     server = self._bed.servers[KILLED - 1]
     if phase == KILL and second - phase + self._cycle <= self._seconds:
-      self._tally.kill()
-      server.nginx.kill()
-      server.nginx.wait()
+      self._tally.kill(server.nginx)
     elif phase == KILL + CHECKED and phase < self._back:
       if server.nginx.poll() is not None:
         self._check_up(KILLED, False)
@@ -405,6 +409,8 @@ class Soak:
     after = max(kb for _, kb in self._resident)
     check(after - before <= FLAT_KB,
           f'memory: {before} KB until second {settled}, {after} KB after')
+    check('another host' not in self._bed.ballastd.log(),
+          'a server with the virtual address on its loopback is no conflict')
     self._bed.ballastd.stop()
     print(f'verdict: good: {tally.good} requests on {tally.connections} '
           f'connections and {tally.datagrams} datagrams, none failed; '
