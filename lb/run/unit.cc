@@ -111,6 +111,7 @@ absl::Status Unit::Start() {
 Unit::~Unit() {
   ending_ = true;
   // Nobody wakes the reactor any more; then nothing polls the lanes' sockets.
+  // What it still delivers while it ends finds `ending_`.
   for (const auto& lane : lanes_) lane->Stop();
   health_.reset();
   reactor_.reset();
@@ -397,14 +398,14 @@ void Unit::PostHealth() {
 }
 
 void Unit::OnNetwork(Completion completion) {
-  if (!completion.more) return;
+  if (ending_ || !completion.more) return;
   if (!network_timer_.pending()) {
     reactor_->Timeout(&network_timer_, reactor_->Now() + kNetworkPause);
   }
 }
 
 void Unit::OnNetworkTimer(Completion completion) {
-  if (completion.result == 0) UpdateNetwork();
+  if (!ending_ && completion.result == 0) UpdateNetwork();
 }
 
 void Unit::UpdateNetwork() {
@@ -414,7 +415,7 @@ void Unit::UpdateNetwork() {
 }
 
 void Unit::OnWake(Completion completion) {
-  if (!completion.more) return;
+  if (ending_ || !completion.more) return;
   std::vector<l4::NeighbourKey> keys;
   std::vector<l4::Slot> refused;
   std::vector<l4::AddressClaim::News> news;
@@ -432,7 +433,7 @@ void Unit::OnWake(Completion completion) {
 }
 
 void Unit::OnSecond(Completion completion) {
-  if (completion.result != 0) return;
+  if (ending_ || completion.result != 0) return;
   statistics_.Sample(MonotonicNow(), *plan_, Counters());
   if (++seconds_ % kRefreshSeconds == 0) network_->Refresh();
   if (view_owed_) PostView();
@@ -454,7 +455,7 @@ void Unit::RunPackets() {
 }
 
 void Unit::OnPackets(Completion completion) {
-  if (completion.more) RunPackets();
+  if (!ending_ && completion.more) RunPackets();
 }
 
 void Unit::OnPacketTick(Completion completion) {
