@@ -468,8 +468,8 @@ std::vector<Slot> Director::TakeRefused() {
   return std::exchange(context_.refused, {});
 }
 
-std::vector<NeighbourKey> Director::TakeUnresolved() {
-  return context_.hops.TakeUnresolved();
+std::vector<NeighbourKey> Director::TakeWantedHops() {
+  return context_.hops.TakeWantedHops();
 }
 
 void Director::SetHealthy(Instant now, Slot server, bool healthy) {

@@ -90,8 +90,8 @@ class Director {
   // Another network; a port that came up hears of our addresses again.
   void SetView(Instant now, std::shared_ptr<const ForwardingView> view);
   // Next hops whose MAC is wanted, since the last call.
-  std::vector<NeighbourKey> TakeUnresolved();
-  bool has_unresolved() const { return context_.hops.has_unresolved(); }
+  std::vector<NeighbourKey> TakeWantedHops();
+  bool has_wanted_hops() const { return context_.hops.has_wanted_hops(); }
 
   void SetHealthy(Instant now, Slot server, bool healthy);
   // Servers that answered a new flow with a reset since the last call, for the

@@ -414,7 +414,7 @@ TEST(DirectorTest, AFrameWaitsForItsNeighbourAndThenGoes) {
   World world(options);
   EXPECT_EQ(world.FromClient(World::Tcp(kClient, kVip, "S")).ToString(),
             "held");
-  EXPECT_THAT(world.director->TakeUnresolved(),
+  EXPECT_THAT(world.director->TakeWantedHops(),
               ElementsAre(NeighbourKey{1, Ip("10.0.0.1")}));
   EXPECT_THAT(world.Emit(), IsEmpty());
   world.SetView(true);

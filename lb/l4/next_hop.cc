@@ -73,9 +73,7 @@ HopCache::Index HopCache::Find(const Address& destination) {
   if (hops_.size() == kHopCountMax) StartOver();
   Hop hop{.key = key, .mtu = mtu};
   Resolve(hop);
-  if (!hop.resolved && unresolved_.size() < kHopCountMax) {
-    unresolved_.push_back(key);
-  }
+  if (wanted_.size() < kHopCountMax) wanted_.push_back(key);
   hops_.push_back(hop);
   const Index index = static_cast<Index>(hops_.size() - 1);
   index_.emplace(std::make_pair(key, mtu), index);
@@ -96,12 +94,18 @@ void HopCache::Update(std::shared_ptr<const ForwardingView> view) {
   if (moved) {
     StartOver();
   } else {
-    for (Hop& hop : hops_) Resolve(hop);
+    for (Hop& hop : hops_) {
+      const bool resolved = hop.resolved;
+      Resolve(hop);
+      if (resolved && !hop.resolved && wanted_.size() < kHopCountMax) {
+        wanted_.push_back(hop.key);
+      }
+    }
   }
 }
 
-std::vector<NeighbourKey> HopCache::TakeUnresolved() {
-  return std::exchange(unresolved_, {});
+std::vector<NeighbourKey> HopCache::TakeWantedHops() {
+  return std::exchange(wanted_, {});
 }
 
 void HopCache::Resolve(Hop& hop) const {

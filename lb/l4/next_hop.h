@@ -107,10 +107,11 @@ class HopCache {
   // Takes a newer view. MACs and ports are looked up anew; the epoch moves only
   // if routes or ports changed.
   void Update(std::shared_ptr<const ForwardingView> view);
-  // Next hops looked up since the last call that have no MAC yet; the owner has
-  // them resolved and publishes a new view.
-  std::vector<NeighbourKey> TakeUnresolved();
-  bool has_unresolved() const { return !unresolved_.empty(); }
+  // Next hops that came into use or lost their MAC since the last call; the
+  // owner has them resolved, and kept so, and publishes a new view. Those known
+  // already are among them: nobody else keeps the kernel from forgetting them.
+  std::vector<NeighbourKey> TakeWantedHops();
+  bool has_wanted_hops() const { return !wanted_.empty(); }
 
  private:
   void Resolve(Hop& hop) const;
@@ -119,7 +120,7 @@ class HopCache {
   std::shared_ptr<const ForwardingView> view_;
   absl::flat_hash_map<std::pair<NeighbourKey, uint32_t>, Index> index_;
   std::vector<Hop> hops_;
-  std::vector<NeighbourKey> unresolved_;
+  std::vector<NeighbourKey> wanted_;
   uint16_t epoch_ = 1;
 };
 

@@ -50,13 +50,29 @@ TEST(HopCacheTest, AnUnresolvedHopIsReportedOnceAndFilledByTheNextView) {
   HopCache hops(View({}));
   const HopCache::Index index = hops.Find(A("10.0.0.3"));
   EXPECT_EQ(hops.Find(A("10.0.0.3")), index);
-  EXPECT_THAT(hops.TakeUnresolved(),
+  EXPECT_THAT(hops.TakeWantedHops(),
               ElementsAre(NeighbourKey{1, A("10.0.0.3")}));
-  EXPECT_THAT(hops.TakeUnresolved(), IsEmpty());
+  EXPECT_THAT(hops.TakeWantedHops(), IsEmpty());
   const uint16_t epoch = hops.epoch();
   hops.Update(View({{{1, A("10.0.0.3")}, kGatewayMac}}));
   EXPECT_EQ(hops.epoch(), epoch);  // A neighbour moves no route.
   EXPECT_TRUE(hops[index].resolved);
+}
+
+// The kernel would forget a neighbour that only the director uses.
+TEST(HopCacheTest, AKnownHopIsReportedTooAndAgainWhenItsMacIsLost) {
+  const NeighbourKey key{1, A("10.0.0.3")};
+  HopCache hops(View({{key, kGatewayMac}}));
+  const HopCache::Index index = hops.Find(A("10.0.0.3"));
+  EXPECT_TRUE(hops[index].resolved);
+  EXPECT_THAT(hops.TakeWantedHops(), ElementsAre(key));
+  hops.Update(View({{key, kOurs}}));  // Another card: nothing to ask.
+  EXPECT_FALSE(hops.has_wanted_hops());
+  hops.Update(View({}));
+  EXPECT_FALSE(hops[index].resolved);
+  EXPECT_THAT(hops.TakeWantedHops(), ElementsAre(key));
+  hops.Update(View({}));
+  EXPECT_FALSE(hops.has_wanted_hops());
 }
 
 TEST(HopCacheTest, ARouteChangeMovesTheEpoch) {

@@ -230,23 +230,43 @@ void Network::Resolve(const l4::NeighbourKey& key) {
   const int ifindex = IfIndex(key.port);
   if (ifindex == 0) return;
   const std::pair entry(ifindex, key.address);
-  if (managed_.contains(entry)) return;
+  if (managed_.contains(entry)) {
+    // Somebody took it away, or the link was down.
+    if (kernel_.neighbours().Find(ifindex, key.address) == nullptr) {
+      Manage(entry);
+    }
+    return;
+  }
   if (managed_.size() >= kManagedMax) {
     Check(absl::ResourceExhaustedError(
         absl::StrCat("neighbours: more than ", kManagedMax,
                      " next hops, cannot resolve ", key.address.ToString())));
     return;
   }
-  const auto keeper = netlink_.AddManagedNeighbour(ifindex, key.address);
+  if (Manage(entry)) managed_.insert(entry);
+}
+
+bool Network::Manage(const std::pair<int, Address>& entry) {
+  const auto keeper = netlink_.AddManagedNeighbour(entry.first, entry.second);
   Check(keeper.status());
-  if (!keeper.ok()) return;
-  managed_.insert(entry);
+  if (!keeper.ok()) return false;
   if (*keeper == Netlink::Keeper::kCaller) refreshed_.insert(entry);
+  return true;
 }
 
 void Network::Refresh() {
   for (const auto& [ifindex, address] : refreshed_) {
     Check(netlink_.UseNeighbour(ifindex, address));
+  }
+  for (uint16_t port = 0; port < interfaces_.size(); ++port) {
+    const int ifindex = IfIndex(port);
+    if (!view_->ports()[port].up) continue;
+    for (auto it = managed_.lower_bound({ifindex, Address()});
+         it != managed_.end() && it->first == ifindex; ++it) {
+      if (kernel_.neighbours().Find(ifindex, it->second) == nullptr) {
+        Manage(*it);
+      }
+    }
   }
 }
 

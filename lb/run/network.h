@@ -56,7 +56,8 @@ class Network {
 
   // Has the kernel find and keep this neighbour's MAC.
   void Resolve(const l4::NeighbourKey& key);
-  // For kernels that do not keep neighbours by themselves: every few seconds.
+  // Every few seconds: has those that went missing found again, and does what
+  // kernels that do not keep neighbours by themselves need.
   void Refresh();
 
   // What the kernel must know of the floating addresses: groups joined for ND,
@@ -81,6 +82,7 @@ class Network {
                             const config::Interface& config);
   absl::Status RebuildView();
   int IfIndex(uint16_t port) const;
+  bool Manage(const std::pair<int, Address>& entry);
   void Check(const absl::Status& status);
 
   Netlink netlink_;

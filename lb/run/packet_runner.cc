@@ -43,8 +43,8 @@ size_t PacketRunner::RunOnce(Instant now) {
     }
   }
   Flush();
-  if (director_.has_unresolved() && hooks_.on_unresolved) {
-    hooks_.on_unresolved(director_.TakeUnresolved());
+  if (director_.has_wanted_hops() && hooks_.on_wanted_hops) {
+    hooks_.on_wanted_hops(director_.TakeWantedHops());
   }
   if (director_.has_refused() && hooks_.on_refused) {
     hooks_.on_refused(director_.TakeRefused());

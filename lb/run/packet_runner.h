@@ -27,8 +27,8 @@ namespace ballast::run {
 class PacketRunner {
  public:
   struct Hooks {
-    // Called on the runner's thread with next hops that have no MAC yet.
-    std::function<void(std::vector<l4::NeighbourKey>)> on_unresolved;
+    // Called on the runner's thread with next hops to be kept resolved.
+    std::function<void(std::vector<l4::NeighbourKey>)> on_wanted_hops;
     // The same with servers that refused a new flow.
     std::function<void(std::vector<l4::Slot>)> on_refused;
     // The same with floating addresses that somebody else has.

@@ -199,9 +199,9 @@ absl::Status Unit::MakeLanes() {
   const std::vector<const l4::AllCounters*> all = Counters();
   for (uint32_t i = 0; i < threads; ++i) {
     PacketRunner::Hooks hooks;
-    hooks.on_unresolved = [this](std::vector<l4::NeighbourKey> keys) {
+    hooks.on_wanted_hops = [this](std::vector<l4::NeighbourKey> keys) {
       const std::lock_guard lock(heard_mutex_);
-      unresolved_.insert(unresolved_.end(), keys.begin(), keys.end());
+      wanted_hops_.insert(wanted_hops_.end(), keys.begin(), keys.end());
       reactor_->Wake();
     };
     hooks.on_refused = [this](std::vector<l4::Slot> slots) {
@@ -421,7 +421,7 @@ void Unit::OnWake(Completion completion) {
   std::vector<l4::AddressClaim::News> news;
   {
     const std::lock_guard lock(heard_mutex_);
-    keys.swap(unresolved_);
+    keys.swap(wanted_hops_);
     refused.swap(refused_);
     news.swap(address_news_);
   }

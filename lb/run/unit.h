@@ -85,7 +85,7 @@ class Unit : public Balancer {
 
   // What the lanes' threads have to say.
   std::mutex heard_mutex_;
-  std::vector<l4::NeighbourKey> unresolved_;
+  std::vector<l4::NeighbourKey> wanted_hops_;
   std::vector<l4::Slot> refused_;
   std::vector<l4::AddressClaim::News> address_news_;
 
