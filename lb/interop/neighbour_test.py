@@ -5,6 +5,7 @@ multicast, and left alone while another host has them.
 """
 
 import re
+import socket
 import subprocess
 import time
 
@@ -157,5 +158,58 @@ def left_to_another_host(bed):
         'the statistics count the conflicts')
 
 
+def kept_resolved(bed):
+  """Neighbours that only the director uses stay known, and are found again at
+  once when somebody takes them away."""
+  ends = []
+  bed.start_ballastd(''.join(
+      network.service(f'udp{family}', network.VIPS[family], 5353,
+                      [network.real_server(network.server_address(1, family))],
+                      protocol='UDP')
+      for family in (4, 6)))
+  for family, vip in network.VIPS.items():
+    server = bed.servers[0].namespace.socket(
+        socket.SOCK_DGRAM, (network.server_address(1, family), 5353))
+    client = bed.client.socket(
+        socket.SOCK_DGRAM,
+        family=socket.AF_INET if family == 4 else socket.AF_INET6)
+    client.connect((vip, 5353))
+    for end in (server, client):
+      end.settimeout(3)
+    ends.append((family, client, server))
+
+  def exchange(what):
+    for family, client, server in ends:
+      client.send(what.encode())
+      data, peer = server.recvfrom(100)
+      server.sendto(data, peer)
+      check_equal(client.recv(100), what.encode(), f'IPv{family}: {what}')
+
+  exchange('first')
+  for address in (network.CLIENT, network.CLIENT6, network.server_address(1, 4),
+                  network.server_address(1, 6)):
+    eventually(lambda a=address: 'managed' in bed.director.run(
+        ['ip', 'neigh', 'show', a]), f'{address} is kept by the kernel')
+  for turn in range(5):
+    bed.director.run('ip neigh flush all')
+    for again in range(5):
+      exchange(f'{turn}.{again}')
+  for end in ('outside', 'inside'):
+    bed.director.ip(f'link set {end} down', f'link set {end} up')
+  # IPv6 addresses went with the links.
+  bed.director.ip(
+      f'addr replace {network.DIRECTOR6}/64 dev outside nodad',
+      f'addr replace {network.DIRECTOR_INSIDE6}/64 dev inside nodad')
+
+  def answers():
+    try:
+      exchange('after the links')
+      return True
+    except socket.timeout:
+      return False
+  eventually(answers, 'traffic after the links were down', 20)
+  bed.ballastd.stop()
+
+
 if __name__ == '__main__':
-  network.main(announced_and_found, left_to_another_host)
+  network.main(announced_and_found, left_to_another_host, kept_resolved)
