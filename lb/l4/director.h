@@ -89,7 +89,7 @@ class Director {
   void Apply(Instant now, std::shared_ptr<const Plan> plan);
   // Another network; a port that came up hears of our addresses again.
   void SetView(Instant now, std::shared_ptr<const ForwardingView> view);
-  // Next hops whose MAC is wanted, since the last call.
+  // Next hops to be kept resolved that came into use since the last call.
   std::vector<NeighbourKey> TakeWantedHops();
   bool has_wanted_hops() const { return context_.hops.has_wanted_hops(); }
 

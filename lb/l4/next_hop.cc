@@ -94,13 +94,7 @@ void HopCache::Update(std::shared_ptr<const ForwardingView> view) {
   if (moved) {
     StartOver();
   } else {
-    for (Hop& hop : hops_) {
-      const bool resolved = hop.resolved;
-      Resolve(hop);
-      if (resolved && !hop.resolved && wanted_.size() < kHopCountMax) {
-        wanted_.push_back(hop.key);
-      }
-    }
+    for (Hop& hop : hops_) Resolve(hop);
   }
 }
 

@@ -107,9 +107,9 @@ class HopCache {
   // Takes a newer view. MACs and ports are looked up anew; the epoch moves only
   // if routes or ports changed.
   void Update(std::shared_ptr<const ForwardingView> view);
-  // Next hops that came into use or lost their MAC since the last call; the
-  // owner has them resolved, and kept so, and publishes a new view. Those known
-  // already are among them: nobody else keeps the kernel from forgetting them.
+  // Next hops that came into use since the last call; the owner has them
+  // resolved, and kept so, and publishes new views. Those known already are
+  // among them: the kernel forgets a neighbour that only the director uses.
   std::vector<NeighbourKey> TakeWantedHops();
   bool has_wanted_hops() const { return !wanted_.empty(); }
 

@@ -166,6 +166,7 @@ bool Network::Update() {
   if (!changes->any()) return false;
   const absl::Status status = RebuildView();
   Check(status);
+  if (status.ok()) KeepManaged();
   return status.ok();
 }
 
@@ -230,13 +231,7 @@ void Network::Resolve(const l4::NeighbourKey& key) {
   const int ifindex = IfIndex(key.port);
   if (ifindex == 0) return;
   const std::pair entry(ifindex, key.address);
-  if (managed_.contains(entry)) {
-    // Somebody took it away, or the link was down.
-    if (kernel_.neighbours().Find(ifindex, key.address) == nullptr) {
-      Manage(entry);
-    }
-    return;
-  }
+  if (managed_.contains(entry)) return;  // KeepManaged() sees to it.
   if (managed_.size() >= kManagedMax) {
     Check(absl::ResourceExhaustedError(
         absl::StrCat("neighbours: more than ", kManagedMax,
@@ -248,16 +243,15 @@ void Network::Resolve(const l4::NeighbourKey& key) {
 
 bool Network::Manage(const std::pair<int, Address>& entry) {
   const auto keeper = netlink_.AddManagedNeighbour(entry.first, entry.second);
+  // Taken away again meanwhile: KeepManaged() comes back to it.
+  if (absl::IsNotFound(keeper.status())) return true;
   Check(keeper.status());
   if (!keeper.ok()) return false;
   if (*keeper == Netlink::Keeper::kCaller) refreshed_.insert(entry);
   return true;
 }
 
-void Network::Refresh() {
-  for (const auto& [ifindex, address] : refreshed_) {
-    Check(netlink_.UseNeighbour(ifindex, address));
-  }
+void Network::KeepManaged() {
   for (uint16_t port = 0; port < interfaces_.size(); ++port) {
     const int ifindex = IfIndex(port);
     if (!view_->ports()[port].up) continue;
@@ -268,6 +262,13 @@ void Network::Refresh() {
       }
     }
   }
+}
+
+void Network::Refresh() {
+  for (const auto& [ifindex, address] : refreshed_) {
+    Check(netlink_.UseNeighbour(ifindex, address));
+  }
+  KeepManaged();
 }
 
 void Network::SetFloating(const config::Model& model, bool active) {

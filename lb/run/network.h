@@ -56,8 +56,7 @@ class Network {
 
   // Has the kernel find and keep this neighbour's MAC.
   void Resolve(const l4::NeighbourKey& key);
-  // Every few seconds: has those that went missing found again, and does what
-  // kernels that do not keep neighbours by themselves need.
+  // Every few seconds, for kernels that do not keep neighbours by themselves.
   void Refresh();
 
   // What the kernel must know of the floating addresses: groups joined for ND,
@@ -83,6 +82,8 @@ class Network {
   absl::Status RebuildView();
   int IfIndex(uint16_t port) const;
   bool Manage(const std::pair<int, Address>& entry);
+  // Has those found again that somebody took away, or that went with a link.
+  void KeepManaged();
   void Check(const absl::Status& status);
 
   Netlink netlink_;
