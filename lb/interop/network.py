@@ -103,6 +103,9 @@ class Namespace:
     self.path = f'/proc/{os.getpid()}/fd/{self.fd}'  # For `ip ... netns`.
     self._enter(self._own)
     self._processes = []
+    # A link-local address under detection, a second or two, asks for nobody.
+    self.sysctl('net/ipv6/conf/all/accept_dad', 0)
+    self.sysctl('net/ipv6/conf/default/accept_dad', 0)
     self.run(['ip', 'link', 'set', 'lo', 'up'])
 
   @staticmethod
