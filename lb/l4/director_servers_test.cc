@@ -144,6 +144,26 @@ TEST(DirectorTest, ASynRepeatedToASilentServerThatWentDownFindsAnother) {
   EXPECT_EQ(world.director->flow_count(), 1u);
 }
 
+// A server that was killed has reset the client's connection where the director
+// could not see it: the client may come back from the same port.
+TEST(DirectorTest, WithDirectReturnASynToAServerThatWentDownFindsAnother) {
+  auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
+  for (auto& server : service.servers) {
+    server.forwarding = config::Forwarding::kRoute;
+  }
+  World world({.services = {service}});
+  const auto sent_to = [&](const char* flags) {
+    return world.FromClient(World::Tcp(kClient, kVip, flags)).destination_mac();
+  };
+  const MacAddress first = MacOf(*Address::Parse("10.0.0.1"));
+  ASSERT_EQ(sent_to("S"), first);
+  ASSERT_EQ(sent_to("A"), first);
+  world.director->SetHealthy(world.now, world.ServerSlot("10.0.0.1:80"), false);
+  EXPECT_EQ(sent_to("A"), first);  // What is open is left to it.
+  EXPECT_EQ(sent_to("S"), MacOf(*Address::Parse("10.0.0.2")));
+  EXPECT_EQ(world.director->flow_count(), 1u);
+}
+
 TEST(DirectorTest, PersistenceKeepsAClientOnItsServer) {
   auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
   service.persistence = {.enabled = true, .timeout = absl::Minutes(6)};

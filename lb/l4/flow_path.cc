@@ -67,8 +67,7 @@ bool FlowPath<A>::Handle(Instant now, size_t i, Frame& frame,
           return true;
         }
       } else if (IsInitialSyn(packet)) {
-        anew = IsOver(entry) || (entry.state == TcpState::kSynReceived &&
-                                 entry.Has(kNoOutputSeen) &&
+        anew = IsOver(entry) || (entry.Has(kNoOutputSeen) &&
                                  !context_.choice.healthy(entry.server_slot));
       }
     }

@@ -8,7 +8,8 @@
 //       configuration says of new flows by now.
 //   F2  a TCP flow begins with a SYN; one that meets a closed flow of the same
 //       addresses begins anew.
-//       One whose server has not answered and is down by now begins anew too,
+//       One whose server is down by now and was never heard (with direct
+//       return it never is) begins anew too,
 //       and so does one whose server refused it, if another server can take it:
 //       the refusal is kept from the client, whose next SYN finds the other.
 //   F3  TTL, MTU: as a router (RFC 1812): time exceeded, packet too big.
