@@ -64,7 +64,7 @@ class Script {
   }
 
  private:
-  static constexpr size_t kMore = 1000;
+  static constexpr size_t kMore = 500;
 
   const uint8_t* data_;
   size_t size_;
@@ -287,7 +287,7 @@ class Run : public FlowSink {
         if (script_.Below(2) != 0) return;
         Process();
         director_->SetView(now_, script_.Of(Views()));
-        director_->TakeUnresolved();
+        director_->TakeWantedHops();
         return;
       case 6:
         if (script_.Below(4) != 0) return;
