@@ -1,0 +1,183 @@
+// FlowPath: packets that belong to no flow yet, and those of flows without an
+// entry.
+#include <algorithm>
+
+#include "lb/l4/flow_path.h"
+#include "lb/l4/flow_rules.h"
+#include "lb/l4/rewrite.h"
+
+namespace ballast::l4 {
+
+template <typename A>
+std::optional<Verdict> FlowPath<A>::Begin(Instant now, size_t i, Frame& frame,
+                                          const Packet& packet) {
+  const Plan& plan = *context_.plan;
+  const Address destination = DestinationAddress(frame, packet);
+  if (!plan.IsFloating(destination)) {
+    return now < context_.any_stateless_until
+               ? StatelessReply(now, frame, packet)
+               : std::nullopt;
+  }
+  const Protocol protocol = static_cast<Protocol>(packet.protocol);
+  const PlanService* service =
+      plan.FindService(protocol, destination, packet.destination_port);
+  if (service == nullptr) return std::nullopt;
+  if (!service->config.enabled) {
+    return context_.Drop(DropReason::kServiceDisabled);
+  }
+  if (packet.kind == PacketKind::kTcp && !IsInitialSyn(packet)) {
+    if (now < context_.stateless_until[service->slot]) {
+      return BeginStateless(now, *service, frame, packet);
+    }
+    return context_.Drop(DropReason::kNotSyn);
+  }
+  if (packet.ttl <= 1) return context_.TimeExceeded(now, frame, packet);
+  if (context_.connections_left == 0) {
+    return BeginStateless(now, *service, frame, packet);
+  }
+
+  const ServerChoice::Choice choice =
+      context_.choice.Choose(now, *service, SourceAddress(frame, packet));
+  if (choice.server == kNoSlot) {
+    context_.counters.services.Reserve(service->slot).refused.Add(1);
+    return context_.Drop(choice.refused);
+  }
+  const PlanServer& server = *plan.server(choice.server);
+  const FlowTuple<A>& tuple = tuples_[i];
+  Entry init;
+  init.client = tuple.source;
+  init.vip = tuple.destination;
+  init.client_port = tuple.source_port;
+  init.vip_port = tuple.destination_port;
+  init.server = PackAddress<A>(server.endpoint.address);
+  init.server_port =
+      server.endpoint.port != 0 ? server.endpoint.port : tuple.destination_port;
+  init.protocol = tuple.protocol;
+  init.server_slot = choice.server;
+  init.Set(kNoOutputSeen);
+  if (server.forwarding == config::Forwarding::kRoute) init.Set(kDirect);
+  if (IsToItself(init)) return context_.Drop(DropReason::kSourceIsDestination);
+  if (service->config.persistence.enabled) init.Set(kPersistent);
+
+  const uint32_t now_ms = ClockMs(now);
+  auto inserted = table_.Insert(now_ms, init, TimeoutMs(init));
+  if (inserted.outcome == InsertOutcome::kReverseTaken &&
+      inserted.conflict != nullptr && IsOver(*inserted.conflict)) {
+    Remove(*inserted.conflict);
+    inserted = table_.Insert(now_ms, init, TimeoutMs(init));
+  }
+  if (inserted.connection == nullptr) {
+    if (inserted.outcome == InsertOutcome::kFull) {
+      return BeginStateless(now, *service, frame, packet);
+    }
+    context_.counters.services.Reserve(service->slot).refused.Add(1);
+    return context_.Drop(DropReason::kFlowAmbiguous);
+  }
+  Opened(*inserted.connection);
+  return Forward(now, *inserted.connection, PacketDirection::kFromClient, frame,
+                 packet);
+}
+
+template <typename A>
+Verdict FlowPath<A>::BeginStateless(Instant now, const PlanService& service,
+                                    Frame& frame, const Packet& packet) {
+  ServiceCounters& counters = context_.counters.services.Reserve(service.slot);
+  const auto refuse = [&] {
+    counters.refused.Add(1);
+    return context_.Drop(DropReason::kConnectionTableFull);
+  };
+  const Slot slot = context_.choice.ChooseStateless(
+      service, SourceAddress(frame, packet), packet.source_port);
+  if (slot == kNoSlot) return refuse();
+  const PlanServer& server = *context_.plan->server(slot);
+  const bool direct = server.forwarding == config::Forwarding::kRoute;
+  const Endpoint target{server.endpoint.address, server.endpoint.port != 0
+                                                     ? server.endpoint.port
+                                                     : packet.destination_port};
+  if (!direct) {
+    if (target.address == SourceAddress(frame, packet)) {
+      return context_.Drop(DropReason::kSourceIsDestination);
+    }
+    const auto reply =
+        context_.plan->FindStatelessServer(service.config.protocol, target);
+    if (!reply || reply->server != slot ||
+        reply->service_port != packet.destination_port) {
+      return refuse();
+    }
+  }
+  if (packet.ttl <= 1) return context_.TimeExceeded(now, frame, packet);
+  const HopCache::Index index =
+      context_.ServerHop(context_.servers[slot], slot);
+  if (index == HopCache::kNone) return context_.Drop(DropReason::kNoRoute);
+  const uint32_t mtu = context_.hops[index].mtu;
+  if (LargestIpPacket(frame, packet) > mtu) {
+    return context_.TooBig(now, frame, packet, mtu);
+  }
+  if (context_.connections_left == 0 || IsInitialSyn(packet)) {
+    // Such flows stay without an entry for as long as one could be idle.
+    const Instant until =
+        now + absl::Milliseconds(int64_t{service.idle_timeout_ms});
+    context_.stateless_until[service.slot] = until;
+    context_.any_stateless_until =
+        std::max(context_.any_stateless_until, until);
+  }
+  counters.stateless.Add(1);
+  ServerCounters& server_counters = *context_.servers[slot].counters;
+  server_counters.packets_in.Add(1);
+  server_counters.bytes_in.Add(packet.ip_length());
+  if (!direct) {
+    RewriteDestination(frame, packet, target.address.wire().data(),
+                       target.port);
+  }
+  DecrementTtl(frame, packet);
+  context_.counters.director.forwarded.Add(1);
+  return context_.Send(now, frame, index);
+}
+
+template <typename A>
+std::optional<Verdict> FlowPath<A>::StatelessReply(Instant now, Frame& frame,
+                                                   const Packet& packet) {
+  const Protocol protocol = static_cast<Protocol>(packet.protocol);
+  const auto reply = context_.plan->FindStatelessServer(
+      protocol, {SourceAddress(frame, packet), packet.source_port});
+  if (!reply) return std::nullopt;
+  const PlanServer& server = *context_.plan->server(reply->server);
+  const PlanService& service = *context_.plan->service(server.service);
+  if (now >= context_.stateless_until[service.slot]) return std::nullopt;
+  if (packet.ttl <= 1) return context_.TimeExceeded(now, frame, packet);
+  const HopCache::Index index =
+      context_.hops.Find(DestinationAddress(frame, packet));
+  if (index == HopCache::kNone) return context_.Drop(DropReason::kNoRoute);
+  const uint32_t mtu = context_.hops[index].mtu;
+  if (LargestIpPacket(frame, packet) > mtu) {
+    return context_.TooBig(now, frame, packet, mtu);
+  }
+  context_.counters.services.Reserve(service.slot).stateless.Add(1);
+  ServerCounters& counters = *context_.servers[reply->server].counters;
+  counters.packets_out.Add(1);
+  counters.bytes_out.Add(packet.ip_length());
+  RewriteSource(frame, packet, service.config.address.wire().data(),
+                reply->service_port);
+  DecrementTtl(frame, packet);
+  context_.counters.director.forwarded.Add(1);
+  return context_.Send(now, frame, index);
+}
+
+template std::optional<Verdict> FlowPath<AddressV4>::Begin(
+    Instant now, size_t i, Frame& frame, const Packet& packet);
+template std::optional<Verdict> FlowPath<AddressV6>::Begin(
+    Instant now, size_t i, Frame& frame, const Packet& packet);
+template Verdict FlowPath<AddressV4>::BeginStateless(Instant now,
+                                                     const PlanService& service,
+                                                     Frame& frame,
+                                                     const Packet& packet);
+template Verdict FlowPath<AddressV6>::BeginStateless(Instant now,
+                                                     const PlanService& service,
+                                                     Frame& frame,
+                                                     const Packet& packet);
+template std::optional<Verdict> FlowPath<AddressV4>::StatelessReply(
+    Instant now, Frame& frame, const Packet& packet);
+template std::optional<Verdict> FlowPath<AddressV6>::StatelessReply(
+    Instant now, Frame& frame, const Packet& packet);
+
+}  // namespace ballast::l4
