@@ -11,7 +11,6 @@ import hashlib
 import os
 import re
 import socket
-import subprocess
 
 import network
 from network import check, check_equal
@@ -132,11 +131,8 @@ class Capture:
   def __init__(self, namespace, name, path):
     self._what = f'{namespace.name} {name}'
     self._path = path
-    self._process = namespace.start(
-        ['tcpdump', '-ni', name, '-s0', '-B65536', '-Z', 'root', '-w', path],
-        stderr=subprocess.PIPE)
-    while 'listening on' not in self._process.stderr.readline():
-      check(self._process.poll() is None, f'{self._what}: tcpdump ended')
+    self._process = network.start_tcpdump(
+        namespace, ['-ni', name, '-s0', '-B65536', '-w', path])
     self._namespace = namespace
 
   def _tshark(self, expression):

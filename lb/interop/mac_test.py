@@ -8,7 +8,6 @@ client that was: what a host would do that routed the director's frames as well.
 """
 
 import re
-import subprocess
 import time
 
 import network

@@ -18,12 +18,9 @@ class Capture:
   """tcpdump's lines about ARP and neighbour discovery in a namespace."""
 
   def __init__(self, namespace, name, expression='arp or icmp6', flags=()):
-    self._process = namespace.start(
-        ['tcpdump', '-lnne', '--immediate-mode', '-i', name, *flags,
-         expression], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    # It says so when it listens.
-    while 'listening on' not in self._process.stderr.readline():
-      check(self._process.poll() is None, 'tcpdump ended')
+    self._process = network.start_tcpdump(
+        namespace, ['-lnne', '--immediate-mode', '-i', name, *flags,
+                    expression], stdout=subprocess.PIPE)
     self._lines = []
     self._reader = network.Worker(self._read)
     self._reader.start()

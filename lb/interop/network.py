@@ -70,6 +70,10 @@ class Failure(Exception):
   """What a test says of the thing it tests."""
 
 
+class Skip(Exception):
+  """What a test needs and this machine does not allow."""
+
+
 def check(condition, what):
   if not condition:
     raise Failure(what)
@@ -241,6 +245,20 @@ http {{
   }}
 }}
 """
+
+
+def start_tcpdump(namespace, arguments, **kwargs):
+  """tcpdump that listens by now, as root: it may not change to its own user."""
+  process = namespace.start(['tcpdump', '-Z', 'root', *arguments],
+                            stderr=subprocess.PIPE, **kwargs)
+  said = ''
+  while 'listening on' not in said:
+    line = process.stderr.readline()
+    said += line
+    if 'Operation not permitted' in said:  # A user namespace.
+      raise Skip(f'{namespace.name}: {said.strip()}')
+    check(line, f'{namespace.name}: tcpdump ended: {said}')
+  return process
 
 
 class Server:
@@ -573,7 +591,7 @@ def _become_root():
     print(f'SKIPPED: no network namespaces here: {done.stderr.strip()}')
     sys.exit(0)
   if os.geteuid() != 0:
-    os.execvp('unshare', ['unshare', '--user', '--map-root-user', '--',
+    os.execvp('unshare', ['unshare', '--user', '--map-root-user', '--net', '--',
                           sys.executable, '-B'] + sys.argv)
 
 
@@ -591,6 +609,9 @@ def main(*tests):
       bed = Bed(folder, find('examples/ballastd'))
       test(bed)
       verdict = 'passed'
+    except Skip as reason:
+      verdict = 'skipped'
+      print(f'SKIPPED: {test.__name__}: {reason}')
     except Exception as error:  # pylint: disable=broad-except
       failures += 1
       verdict = 'FAILED'
