@@ -170,14 +170,15 @@ class Namespace:
     check(match, f'nstat knows no {name}')
     return int(match.group(1))
 
-  def socket(self, kind, address=None, family=socket.AF_INET, reuse=True):
+  def socket(self, kind, address=None, family=socket.AF_INET):
     """A socket of this namespace, bound to (host, port) if given."""
     if address is not None and ':' in address[0]:
       family = socket.AF_INET6
     with self.entered():
       made = socket.socket(family, kind)
     try:
-      if reuse:
+      # Of ports the kernel chooses, two sockets might share one.
+      if address is not None and address[1] != 0:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
       if family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
