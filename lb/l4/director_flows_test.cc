@@ -280,6 +280,7 @@ TEST(DirectorTest, ANewServerInAnOldOnesSlotInheritsNoClients) {
   world.Emit();  // The flow is gone, the entry is not.
   service.servers.erase(service.servers.begin());
   world.Configure({service});
+  world.Configure({service});  // Its slot is free from here on.
   service.servers.push_back({.endpoint = *Endpoint::Parse("10.0.0.3:80")});
   world.Configure({service});
   ASSERT_EQ(world.ServerSlot("10.0.0.3:80"), 0);

@@ -182,10 +182,13 @@ absl::StatusOr<std::shared_ptr<const Plan>> PlanBuilder::Build(
     const Slot slot = entry.second;
     if (slot < server_live.size() && server_live[slot]) return false;
     draining.erase(slot);
-    if (!in_use(slot)) return true;
+    // One that the last plan still served can get a flow until every thread has
+    // this plan: it goes with the next one at the earliest.
+    const PlanServer* before = last_ ? last_->server(slot) : nullptr;
+    const bool served = before != nullptr && !before->removed;
+    if (!served && !in_use(slot)) return true;
     // Of a service that has gone: the number stays reserved until its flows,
     // which have no server now, have been dropped.
-    const PlanServer* before = last_ ? last_->server(slot) : nullptr;
     if (before == nullptr || plan->service(before->service) == nullptr ||
         plan->service(before->service)->id != std::get<0>(entry.first)) {
       return false;
