@@ -8,7 +8,11 @@
 // decide as if seen one by one.
 //
 // Units    threshold, period: packets from the client, the first being 1.
-//          refresh: seconds. Times: milliseconds of a clock that wraps.
+//          refresh: seconds. Times: milliseconds of a clock that wraps; only
+//          differences count, and those below 24 days are exact. (IPVS keeps
+//          `end` and `retries` in one word of timer ticks, so it cuts times to
+//          four ticks, 16 ms at 250 Hz. Here they are apart and nothing is
+//          cut.)
 // Range    as the configuration: period 0 or threshold < period <= 255, refresh
 //          0..10. Any values are accepted here, for foreign settings.
 // Cost     some ten instructions; no memory.
@@ -54,7 +58,13 @@ struct SyncQuestion {
   bool is_template = false;
 };
 
-// Whether to send a record now; updates `memory` if so.
+// Whether to send a record now; updates `memory` if so. Asked after packets
+// from the client only: an empty interval is answered no. (IPVS also asks when
+// a timer runs out on a template or control connection still in use, as if it
+// were the packet number `threshold`: count_before = threshold - 1.)
+//
+// The caller leaves out what is never sent: one-packet connections (step 1) and
+// connections whose template stands for them (step 3).
 bool AskSyncPolicy(const SyncSettings& settings, const SyncQuestion& question,
                    SyncMemory& memory);
 
