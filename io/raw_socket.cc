@@ -44,6 +44,11 @@ absl::StatusOr<RawSocket> RawSocket::OpenType(const Options& options, int type,
   BALLAST_RETURN_IF_ERROR(AskForHeaderFields(fd.get(), ipv6));
   BALLAST_RETURN_IF_ERROR(
       SetMulticast(fd.get(), ipv6, options.ttl, options.loop, ifindex));
+  const int yes = 1;
+  if (options.broadcast && setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes,
+                                      sizeof(yes)) != 0) {
+    return absl::ErrnoToStatus(errno, "set SO_BROADCAST");
+  }
   if (options.source) {
     // A floating source is not this host's yet. Free binding alone would let
     // it bind, but IPv4 looks again when it sends.

@@ -159,6 +159,19 @@ TEST_F(RawSocketTest, APingSocketNeedsTheGroupRangeAndNoChecksum) {
   }
 }
 
+TEST_F(RawSocketTest, ABroadcastGoesOutOfTheBoundInterfaceIfAllowed) {
+  auto forbidden = Open({.protocol = kCarp, .interface = "here"});
+  const Address everyone = Ip("255.255.255.255");
+  EXPECT_FALSE(forbidden->Send(std::vector<uint8_t>{1}, everyone).ok());
+  auto sender =
+      Open({.protocol = kCarp, .interface = "here", .broadcast = true});
+  auto receiver = OpenAtPeer({.protocol = kCarp, .interface = "there"});
+  ASSERT_THAT(sender->Send(std::vector<uint8_t>{1, 2}, everyone), IsOk());
+  const auto received = Await(*receiver);
+  ASSERT_THAT(received, IsOk());
+  EXPECT_EQ(received->destination, everyone);
+}
+
 TEST_F(RawSocketTest, AFloatingSourceMayBeBoundBeforeItIsHere) {
   auto sender =
       Open({.protocol = kCarp, .interface = "here", .source = Ip("10.1.0.77")});
