@@ -24,6 +24,7 @@ constexpr char kServersBridge[] = "br-servers";
 constexpr Family kFamilies[] = {Family::kV4, Family::kV6};
 
 constexpr int kHostNumber = 250;
+constexpr int kUnitNumber = 241;
 constexpr int kRouterNumber = 253;
 constexpr int kGatewayNumber = 254;
 constexpr uint32_t kDirectTable = 100;
@@ -70,15 +71,21 @@ absl::Status AddBridge(const char* name) {
   return netlink.SetLinkUp(link.index, true);
 }
 
-absl::Status PlugIn(const char* bridge, int ifindex) {
+absl::Status CallBridge(unsigned long call, const char* bridge, int ifindex) {
   const UniqueFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   std::strncpy(request.ifr_name, bridge, IFNAMSIZ - 1);
   request.ifr_ifindex = ifindex;
-  if (!fd.valid() || ioctl(fd.get(), SIOCBRADDIF, &request) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("plug into ", bridge));
+  if (!fd.valid() || ioctl(fd.get(), call, &request) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat("plug of ", bridge));
   }
   return absl::OkStatus();
+}
+absl::Status PlugIn(const char* bridge, int ifindex) {
+  return CallBridge(SIOCBRADDIF, bridge, ifindex);
+}
+absl::Status Unplug(const char* bridge, int ifindex) {
+  return CallBridge(SIOCBRDELIF, bridge, ifindex);
 }
 
 // A cable from `bridge` to a new link of `host`, which gets `addresses`.
@@ -124,6 +131,14 @@ Address ServerAddress(Family family, int number) {
   return Numbered(family == Family::kV4 ? "10.0.0." : "2001:db8:5::", number);
 }
 
+Address UnitClientAddress(Family family, int unit) {
+  return ClientAddress(family, kUnitNumber + unit);
+}
+
+Address UnitServerAddress(Family family, int unit) {
+  return ServerAddress(family, kUnitNumber + unit);
+}
+
 Address Gateway(Family family) { return ServerAddress(family, kGatewayNumber); }
 
 absl::StatusOr<std::unique_ptr<Testbed>> Testbed::Create(
@@ -147,14 +162,16 @@ absl::Status Testbed::Build(const Options& options) {
     return AddBridge(kServersBridge);
   }));
 
-  BALLAST_ASSIGN_OR_RETURN(const NetNamespace here, NetNamespace::Current());
-  BALLAST_RETURN_IF_ERROR(SetDefaults(/*forwards=*/true));
-  BALLAST_RETURN_IF_ERROR(Connect(switches_, kClientsBridge, "director-c", here,
-                                  kClientsLink,
-                                  BothFamilies(&ClientAddress, kHostNumber)));
-  BALLAST_RETURN_IF_ERROR(Connect(switches_, kServersBridge, "director-s", here,
-                                  kServersLink,
-                                  BothFamilies(&ServerAddress, kHostNumber)));
+  if (options.units == 0) {
+    BALLAST_ASSIGN_OR_RETURN(const NetNamespace here, NetNamespace::Current());
+    BALLAST_RETURN_IF_ERROR(AddDirector(here, "director", kHostNumber));
+  }
+  for (int i = 0; i < options.units; ++i) {
+    BALLAST_ASSIGN_OR_RETURN(NetNamespace unit, NetNamespace::Create());
+    BALLAST_RETURN_IF_ERROR(
+        AddDirector(unit, absl::StrCat("unit", i + 1), kUnitNumber + i));
+    units_.push_back(std::move(unit));
+  }
 
   BALLAST_RETURN_IF_ERROR(
       router_.Run([] { return SetDefaults(/*forwards=*/true); }));
@@ -180,6 +197,31 @@ absl::Status Testbed::Build(const Options& options) {
     BALLAST_RETURN_IF_ERROR(AddServer(options, number));
   }
   return absl::OkStatus();
+}
+
+absl::Status Testbed::AddDirector(const NetNamespace& host,
+                                  const std::string& plug, int number) {
+  BALLAST_RETURN_IF_ERROR(
+      host.Run([] { return SetDefaults(/*forwards=*/true); }));
+  BALLAST_RETURN_IF_ERROR(Connect(switches_, kClientsBridge, plug + "-c", host,
+                                  kClientsLink,
+                                  BothFamilies(&ClientAddress, number)));
+  return Connect(switches_, kServersBridge, plug + "-s", host, kServersLink,
+                 BothFamilies(&ServerAddress, number));
+}
+
+absl::Status Testbed::SetPlugged(size_t unit, bool plugged) {
+  return switches_.Run([&]() -> absl::Status {
+    BALLAST_ASSIGN_OR_RETURN(Netlink netlink, Netlink::Open());
+    for (const char* bridge : {kClientsBridge, kServersBridge}) {
+      const std::string plug = absl::StrCat(
+          "unit", unit + 1, bridge == kClientsBridge ? "-c" : "-s");
+      BALLAST_ASSIGN_OR_RETURN(const LinkInfo link, netlink.Link(plug));
+      BALLAST_RETURN_IF_ERROR(plugged ? PlugIn(bridge, link.index)
+                                      : Unplug(bridge, link.index));
+    }
+    return absl::OkStatus();
+  });
 }
 
 absl::Status Testbed::AddServer(const Options& options, int number) {
@@ -218,6 +260,7 @@ absl::Status Testbed::AddServer(const Options& options, int number) {
                                                .table = kDirectTable,
                                                .priority = kDirectTable}));
     }
+    if (!options.http) return absl::OkStatus();
     BALLAST_ASSIGN_OR_RETURN(
         std::unique_ptr<HttpServer> server,
         HttpServer::Start(name, {kHttpPort, kOtherHttpPort}));

@@ -14,6 +14,11 @@
 // the director. This host forwards packets (ip_forward), as a director's host
 // may; its own addresses end in .250 and ::fa.
 //
+// With Options::units the director's place is taken by that many hosts, each in
+// a namespace of its own on the same two links, for a pair to run on; their
+// addresses end in .241, .242 and so on (::f1, ::f2), and this process only
+// looks on.
+//
 // Errors   Create() says what is missing; see IsForbidden().
 // Threads  Create() before any other thread starts.
 #ifndef EXAMPLES_TESTBED_H_
@@ -21,6 +26,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,6 +46,10 @@ Address ServerAddress(Family family, int number);  // 10.0.0.N, 2001:db8:5::N
 // What the servers use as their gateway: 10.0.0.254, 2001:db8:5::fe. A floating
 // address for the director to have.
 Address Gateway(Family family);
+// A unit's own address on the clients' and on the servers' link; 0 is the
+// first.
+Address UnitClientAddress(Family family, int unit);
+Address UnitServerAddress(Family family, int unit);
 
 // This process's links.
 inline constexpr char kClientsLink[] = "clients";
@@ -55,12 +65,23 @@ class Testbed {
     int clients = 1;  // Addresses of the client: ClientAddress(1)..
     // Addresses of services with direct server return: every server has them.
     std::vector<Address> direct{};
+    int units = 0;     // 0: this process is the director.
+    bool http = true;  // The servers serve HTTP.
   };
   static absl::StatusOr<std::unique_ptr<Testbed>> Create(
       const Options& options);
 
   // client().Run(body) runs `body` where the clients are.
   const NetNamespace& client() const { return client_; }
+  // The first is 0.
+  const NetNamespace& unit(size_t index) const { return units_[index]; }
+  // Unplugs a unit from both links as a broken switch would, or plugs it in
+  // again: its carrier stays.
+  absl::Status SetPlugged(size_t unit, bool plugged);
+  // Where web1.. are.
+  const NetNamespace& server_host(size_t index) const {
+    return server_namespaces_[index];
+  }
   // web1 is 0. Each listens on both ports.
   HttpServer& server(size_t index) { return *servers_[index]; }
   size_t server_count() const { return servers_.size(); }
@@ -71,11 +92,14 @@ class Testbed {
         router_(std::move(router)),
         switches_(std::move(switches)) {}
   absl::Status Build(const Options& options);
+  absl::Status AddDirector(const NetNamespace& host, const std::string& plug,
+                           int number);
   absl::Status AddServer(const Options& options, int number);
 
   NetNamespace client_;
   NetNamespace router_;
   NetNamespace switches_;  // Holds a bridge for each of the two networks.
+  std::vector<NetNamespace> units_;
   std::vector<NetNamespace> server_namespaces_;
   std::vector<std::unique_ptr<HttpServer>> servers_;
 };
