@@ -67,14 +67,18 @@ class IpvsWriter {
   explicit IpvsWriter(const Options& options);
 
   // False: it does not fit behind the others; Take() the message first. An
-  // entry that cannot be written at all (version 0: IPv6; kGone) is counted in
-  // skipped() and true.
+  // entry that cannot be written at all is counted in skipped() and true:
+  // kGone, one-packet, IPv6 in version 0, options that are too long or would be
+  // refused, an entry longer than a message. Of the flags only those that IPVS
+  // sends are written.
   bool Add(const SyncRecord& record, const IpvsOptions* options = nullptr);
   bool empty() const { return count_ == 0; }
-  size_t size() const { return bytes_.size(); }
+  // So far, in bytes; 0 if empty.
+  size_t size() const { return empty() ? 0 : bytes_.size(); }
   int count() const { return count_; }
   uint64_t skipped() const { return skipped_; }
-  // The message, complete; valid until the next call. Add() begins another.
+  // The message, complete; valid until the next call. Nothing, if empty. Add()
+  // begins another.
   std::span<const uint8_t> Take();
 
  private:
@@ -120,8 +124,11 @@ struct IpvsMessageInfo {
 
 struct IpvsReader {
   uint8_t syncid = 0;
-  bool any_syncid = false;  // syncid 0 is no wildcard to the kernel; this is.
-  // Entries seen and left out, by reason; messages refused whole as well.
+  // Takes every message. (The kernel does when its own is 0. A message's 0 is
+  // nobody's wildcard.)
+  bool any_syncid = false;
+  // Entries seen and left out, by reason; messages refused whole as well. What
+  // follows an entry that ends a message is not looked at, nor counted.
   std::array<uint64_t, kIpvsReadErrorCount> errors{};
   uint64_t entries = 0;
   uint64_t messages = 0;
