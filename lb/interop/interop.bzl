@@ -1,6 +1,6 @@
 """Tests of ballastd against other people's programs."""
 
-def interop_test(name, src = None, args = [], size = "medium"):
+def interop_test(name, src = None, args = [], size = "medium", data = []):
     """A Python script that makes namespaces; skips loudly where it may not."""
     native.sh_test(
         name = name,
@@ -10,7 +10,7 @@ def interop_test(name, src = None, args = [], size = "medium"):
         data = [
             "network.py",
             "//examples:ballastd",
-        ],
+        ] + data,
         tags = [
             "exclusive",
             "local",

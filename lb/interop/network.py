@@ -148,8 +148,9 @@ class Namespace:
   def start(self, command, **kwargs):
     if isinstance(command, str):
       command = command.split()
-    process = subprocess.Popen(command, text=True, stdin=subprocess.DEVNULL,
-                               preexec_fn=self._prepare, **kwargs)
+    process = subprocess.Popen(
+        command, text=True, preexec_fn=self._prepare,
+        **{'stdin': subprocess.DEVNULL, **kwargs})
     self._processes.append(process)
     return process
 
