@@ -26,7 +26,7 @@ legal="
 sched: io/base
 persist: io/base
 ha: io/base
-lb/l4: io/base sched persist
+lb/l4: io/base sched persist ha
 lb/run: io sched persist lb/l4 lb/health lb/config
 lb/interop: io
 examples: io sched

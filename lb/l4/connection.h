@@ -28,7 +28,8 @@ enum ConnectionFlag : uint16_t {
   kDirect = 1 << 0,
   // Not counted as active by least-connection scheduling; sync flag 0x0100.
   kInactive = 1 << 1,
-  // Came by sync and no packet has been seen here yet; sync flag 0x0020.
+  // Came by sync and no packet has been seen here yet: idle since the takeover
+  // at the earliest, and for timeout_s.
   kSynced = 1 << 2,
   // Ended by us: further packets are answered with RST.
   kReset = 1 << 3,
@@ -38,6 +39,8 @@ enum ConnectionFlag : uint16_t {
   kNoOutputSeen = 1 << 5,
   // client_next_seq and client_ack hold values of a real packet.
   kSequenceKnown = 1 << 6,
+  // Came by sync, however long ago; sync flag 0x0020.
+  kFromPeer = 1 << 7,
   // Free for the director.
   kDirectorFlag0 = 1 << 8,
   kDirectorFlag1 = 1 << 9,
@@ -72,8 +75,8 @@ struct alignas(sizeof(A) == 4 ? 64 : 8) Connection {
   uint32_t client_next_seq = 0;  // After the client's last packet: the
   uint32_t client_ack = 0;       // numbers a RST to server or client carries.
   uint32_t sync_end_ms = 0;      // ipvs-sync rule: end of the last record.
-  uint8_t sync_state = 0;        // Its last_state,
-  uint8_t sync_retries = 0;      // its retries.
+  uint8_t sync_memory = 0;       // Its last_state, and its retries << 4.
+  uint8_t told_epoch = 0;        // Of the Teller's when it was told; 0: never.
   // Timeout a sync record named, in seconds, 65535 for longer; 0: by state.
   uint16_t timeout_s = 0;
 

@@ -78,7 +78,7 @@ Director::Director(const Options& options,
                    ConnectionTable<AddressV4> v4, ConnectionTable<AddressV6> v6)
     : options_(options),
       context_(std::move(view), std::move(choice), options.pending_frames_max,
-               std::move(fragments)),
+               std::move(fragments), options.changes_max, options.unbound_max),
       v4_(std::move(v4), context_),
       v6_(std::move(v6), context_) {
   context_.connections_left = options.connections_max;
@@ -90,6 +90,12 @@ void Director::Process(Instant now, std::span<Frame> frames,
   const size_t count = frames.size();
   BALLAST_CHECK(count <= kBatchMax && verdicts.size() >= count);
   context_.counters.director.received.Add(count);
+  if (!Leased(now)) [[unlikely]] {
+    for (size_t i = 0; i < count; ++i) {
+      verdicts[i] = context_.Drop(DropReason::kLeaseExpired);
+    }
+    return;
+  }
   const auto is_flow = [this](size_t i) {
     return parsed_[i] == DropReason::kNone &&
            (packets_[i].kind == PacketKind::kTcp ||
@@ -136,7 +142,7 @@ Verdict Director::Handle(Instant now, size_t i, Frame& frame,
   if (std::memcmp(frame.data, port.mac.bytes.data(), 6) != 0) {
     return context_.Drop(DropReason::kForeign);
   }
-  if (!active_) return context_.Drop(DropReason::kStandby);
+  if (!context_.active) return context_.Drop(DropReason::kStandby);
 
   switch (packet.kind) {
     case PacketKind::kTcp:
@@ -191,7 +197,7 @@ Verdict Director::HandleFromHost(Instant now, Frame& frame,
     default:
       break;
   }
-  if (!active_) return context_.Drop(DropReason::kStandby);
+  if (!context_.active) return context_.Drop(DropReason::kStandby);
   const Address destination = DestinationAddress(frame, packet);
   if (context_.plan->IsFloating(destination)) {
     return context_.Drop(DropReason::kForeign);
@@ -225,7 +231,7 @@ Verdict Director::HandleNeighbour(Instant now, Frame& frame,
     context_.counters.director.address_conflicts.Add(1);
     claim_.OnForeignClaim(now, claimed);
   }
-  if (!active_) return context_.Drop(DropReason::kStandby);
+  if (!context_.active) return context_.Drop(DropReason::kStandby);
   if (message->asks_for.is_unspecified() ||
       !claim_.claimed(message->asks_for) ||
       !AnswersOn(frame.port, message->asks_for)) {
@@ -260,12 +266,16 @@ size_t Director::Emit(Instant now, std::span<Frame> frames,
   BALLAST_CHECK(verdicts.size() >= frames.size());
   output_ = {frames, verdicts, &allocate, 0};
   EmitWaiting(now);
-  Announce(now);
   UpdateEnding(now);
-  Sweep(now);
+  if (Leased(now)) {
+    Announce(now);
+    Sweep(now);
+  }
+  SweepUntold();
   context_.choice.Tick(now);
   v4_.Expire(now, kExpireBudget);
   v6_.Expire(now, kExpireBudget);
+  ExpireUnbound(now);
   context_.choice.store().Advance(now, kExpireBudget);
   return std::exchange(output_, {}).count;
 }
@@ -274,7 +284,11 @@ void Director::EmitWaiting(Instant now) {
   while (!output_.full()) {
     auto taken = context_.waiting.Take(now, context_.hops.view());
     if (!taken) return;
-    if (!taken->resolved || !active_) {
+    if (!Leased(now)) {
+      Push(taken->frame, context_.Drop(DropReason::kLeaseExpired));
+      continue;
+    }
+    if (!taken->resolved || !context_.active) {
       Push(taken->frame, context_.Drop(DropReason::kNeighbourUnresolved));
       continue;
     }
@@ -286,7 +300,7 @@ void Director::EmitWaiting(Instant now) {
 }
 
 void Director::Announce(Instant now) {
-  if (!options_.answers_neighbours || !active_) return;
+  if (!options_.answers_neighbours || !context_.active) return;
   if (claim_.deadline() <= now) {
     const auto due = claim_.Step(now);
     announcements_.insert(announcements_.end(), due.begin(), due.end());
@@ -378,7 +392,16 @@ void Director::Sweep(Instant now) {
 }
 
 void Director::SetActive(Instant now, bool active, bool at_once) {
-  active_ = active;
+  if (active && !context_.active) {
+    // Nothing that came by sync dies of the age it had with the partner, and
+    // what is not in the partner's table stays if it was not removed yet.
+    context_.synced_since = now;
+    if (untold_sweep_ == UntoldSweep::kRemove) {
+      StartUntoldSweep(UntoldSweep::kForget);
+    }
+    next_drain_end_ = now;  // Flows of ending servers are ours to reset now.
+  }
+  context_.active = active;
   if (!active) announcements_.clear();
   std::vector<Address> wanted;
   if (active) {
@@ -429,7 +452,8 @@ void Director::Apply(Instant now, std::shared_ptr<const Plan> plan) {
   v4_.RestartSweep();
   v6_.RestartSweep();
   next_drain_end_ = now;
-  if (active_) SetActive(now, true);
+  BindUnbound(now);
+  if (context_.active) SetActive(now, true);
 }
 
 void Director::SetView(Instant now,

@@ -31,6 +31,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "ha/state_table.h"
+#include "ha/sync_record.h"
 #include "io/base/frame.h"
 #include "io/base/instant.h"
 #include "lb/l4/address_claim.h"
@@ -39,6 +41,8 @@
 #include "lb/l4/next_hop.h"
 #include "lb/l4/path_context.h"
 #include "lb/l4/plan.h"
+#include "lb/l4/teller.h"
+#include "lb/l4/unbound_store.h"
 
 namespace ballast::l4 {
 
@@ -59,6 +63,10 @@ class Director {
     // Answers ARP, ND and claims addresses: the thread these are steered to.
     bool answers_neighbours = true;
     FlowSink* sink = nullptr;  // Not owned; outlives the director.
+    // Of a pair: changes on their way to the partner, and what the partner has
+    // told that is not configured here. Memory is taken when first used.
+    uint32_t changes_max = 16'384;
+    uint32_t unbound_max = 65'536;
   };
 
   //   kInvalidArgument    a limit out of range
@@ -83,7 +91,15 @@ class Director {
   // Whether floating addresses are ours. `at_once`: announce without asking
   // whether anyone has them (the partner is known to be gone).
   void SetActive(Instant now, bool active, bool at_once = false);
-  bool active() const { return active_; }
+  bool active() const { return context_.active; }
+
+  // Until when this unit may forward and answer, while active: an owner that
+  // may be stopped for longer than its partner waits renews it, and reads the
+  // clock after it has received what it hands to Process(). Later frames are
+  // dropped as lease_expired.
+  void SetLease(Instant until) { lease_ = until; }
+  // Whether a frame may go out.
+  bool Leased(Instant now) const { return !context_.active || now < lease_; }
 
   // A new configuration. No flow is touched that need not move.
   void Apply(Instant now, std::shared_ptr<const Plan> plan);
@@ -128,6 +144,25 @@ class Director {
   // there is no room.
   bool Import(Instant now, const FlowRecord& record);
 
+  // -- The partner: ha/state_table.h (director_sync.cc) ---------------------
+  void SetSync(const SyncOptions& options);
+  // A partner of ours tells this unit its table: until that ends, or this unit
+  // is active, what came by sync does not expire, since its end is told.
+  void SetFollowing(Instant now, bool following);
+  void StartTelling(Instant now);
+  void StopTelling(Instant now);
+  size_t TakeChanges(Instant now, std::span<ha::SyncRecord> records);
+  ha::TableSummary Mark(Instant now);
+  uint64_t changes_lost() const { return context_.teller.changes().lost(); }
+  size_t Export(Instant now, ha::StateTable::Cursor& cursor,
+                std::span<ha::SyncRecord> records);
+  uint64_t state_size() const;
+  void BeginReplace(Instant now);
+  void EndReplace(Instant now, bool complete);
+  ha::ApplyCounts Apply(Instant now, std::span<const ha::SyncRecord> records);
+  // What the partner told that is not configured here.
+  size_t unbound_count() const { return context_.unbound.size(); }
+
   const AllCounters& counters() const { return context_.counters; }
   const ServerChoice& choice() const { return context_.choice; }
   const AddressClaim& claim() const { return claim_; }
@@ -149,6 +184,22 @@ class Director {
   void Announce(Instant now);
   void UpdateEnding(Instant now);
 
+  void NewEpoch();
+  uint32_t ExportUnbound(Instant now, uint32_t cursor, size_t& count,
+                         std::span<ha::SyncRecord> records);
+  void ApplyOne(Instant now, const ha::SyncRecord& record,
+                ha::ApplyCounts& counts);
+  void ApplyGone(const ha::SyncRecord& record, ha::ApplyCounts& counts);
+  void KeepUnbound(Instant now, const ha::SyncRecord& record,
+                   ha::ApplyCounts& counts);
+  void BindUnbound(Instant now);
+  void ExpireUnbound(Instant now);
+  uint32_t IdleMs(Instant now, const Unbound& unbound) const;
+  // Through the tables, a piece at each Emit(), for what is not told.
+  enum class UntoldSweep : uint8_t { kNone, kForget, kRemove };
+  void StartUntoldSweep(UntoldSweep sweep);
+  void SweepUntold();
+
   // Emit()'s output while it runs.
   struct Output {
     std::span<Frame> frames;
@@ -166,9 +217,15 @@ class Director {
   FlowPath<AddressV6> v6_;
   AddressClaim claim_;
   std::vector<AddressClaim::Action> announcements_;  // Still to be sent.
-  bool active_ = false;
+  Instant lease_ = Instant::Never();
   bool sweeping_v4_ = false;
   bool sweeping_v6_ = false;
+  UntoldSweep untold_sweep_ = UntoldSweep::kNone;
+  bool untold_v4_ = false;
+  bool untold_v6_ = false;
+  bool untold_unbound_ = false;
+  uint32_t untold_cursor_ = 0;
+  uint32_t unbound_cursor_ = 0;  // Of ExpireUnbound().
   Instant next_drain_end_ = Instant::Never();
   Output output_;
   std::array<Packet, kBatchMax> packets_;

@@ -76,6 +76,8 @@ enum class DropReason : uint8_t {
   kNeighbourQueueFull,
   // Floating addresses are the other unit's now.
   kStandby,
+  // This unit was not scheduled for so long that the other may have taken over.
+  kLeaseExpired,
   // Refused with a TCP reset.
   kReset,
   // A server's reset of a new flow, kept from the client: its next SYN goes to
@@ -160,6 +162,8 @@ constexpr const char* DropReasonName(DropReason reason) {
       return "neighbour_queue_full";
     case DropReason::kStandby:
       return "standby";
+    case DropReason::kLeaseExpired:
+      return "lease_expired";
     case DropReason::kReset:
       return "reset";
     case DropReason::kServerRefused:

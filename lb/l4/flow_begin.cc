@@ -60,6 +60,7 @@ std::optional<Verdict> FlowPath<A>::Begin(Instant now, size_t i, Frame& frame,
   if (service->config.persistence.enabled) init.Set(kPersistent);
 
   const uint32_t now_ms = ClockMs(now);
+  init.sync_end_ms = now_ms;
   auto inserted = table_.Insert(now_ms, init, TimeoutMs(init));
   if (inserted.outcome == InsertOutcome::kReverseTaken &&
       inserted.conflict != nullptr && IsOver(*inserted.conflict)) {

@@ -70,16 +70,22 @@ Verdict FlowPath<A>::Forward(Instant now, Entry& entry,
   }
 
   entry.last_seen_ms = ClockMs(now);
+  if (entry.Has(kSynced)) [[unlikely]]
+    Awake(entry);
   ServerCounters& counters = *context_.servers[entry.server_slot].counters;
   if (direction == PacketDirection::kFromClient) {
     ++entry.client_packets;
     counters.packets_in.Add(1);
     counters.bytes_in.Add(packet.ip_length());
   } else {
+    entry.Clear(kNoOutputSeen);
     counters.packets_out.Add(1);
     counters.bytes_out.Add(packet.ip_length());
   }
   if (packet.kind == PacketKind::kTcp) Track(entry, direction, frame, packet);
+  if (context_.teller.telling() && direction == PacketDirection::kFromClient) {
+    Ask(now, entry, entry.client_packets - 1);
+  }
   if (packet.first_fragment) {
     const uint64_t value =
         table_.HandleOf(&entry).bits << 1 |
@@ -177,6 +183,8 @@ void FlowPath<A>::Opened(Entry& entry) {
   ServerCounters& counters = *context_.servers[entry.server_slot].counters;
   counters.connections.Add(1);
   counters.open.Add(1);
+  if (!context_.unbound.empty()) [[unlikely]]
+    context_.DropUnbound(RecordOf(entry));
   // Starts as inactive and is then counted as what it is.
   entry.Set(kInactive);
   SetActive(entry, entry.protocol != kProtocolTcp || IsActive(entry.state));
@@ -186,6 +194,9 @@ void FlowPath<A>::Opened(Entry& entry) {
 template <typename A>
 void FlowPath<A>::Closing(Entry& entry) {
   Tell(FlowEvent::kRemoved, entry);
+  if (entry.told_epoch != 0) {
+    context_.teller.TellGone(entry.told_epoch, RecordOf(entry));
+  }
   SetActive(entry, false);
   context_.servers[entry.server_slot].counters->open.Sub(1);
   ++context_.connections_left;
@@ -278,6 +289,7 @@ template <typename A>
 uint32_t FlowPath<A>::TimeoutMs(const Entry& entry) const {
   const ServerPath& server = context_.servers[entry.server_slot];
   if (!server.valid) return 0;
+  if (entry.timeout_s != 0) return entry.timeout_s * 1000u;
   if (entry.protocol != kProtocolTcp || entry.state == TcpState::kEstablished) {
     return server.idle_timeout_ms;
   }
@@ -291,6 +303,9 @@ void FlowPath<A>::Expire(Instant now, size_t budget) {
       [&](const Entry& entry) {
         // Looked at every quarter of an hour at least, alive or not.
         const uint32_t timeout_ms = TimeoutMs(entry);
+        if (entry.Has(kSynced)) {
+          return SyncedDeadlineMs(now, entry, timeout_ms);
+        }
         if (context_.servers[entry.server_slot].refresh &&
             ClockMs(now) - entry.last_seen_ms < timeout_ms) {
           context_.choice.Refresh(now, entry.server_slot,
@@ -309,12 +324,16 @@ bool FlowPath<A>::Sweep(Instant now, size_t lines, ResetFlow reset) {
       table_.Walk(cursor, static_cast<uint32_t>(lines), [&](Entry& entry) {
         const ServerPath& server = context_.servers[entry.server_slot];
         if (!server.valid) {
+          if (entry.Has(kSynced) && context_.following) KeepUnbound(entry);
           Remove(entry);
-        } else if (server.ending && room && !entry.Has(kReset)) {
+        } else if (server.ending && context_.active && room &&
+                   !entry.Has(kReset)) {
           if (entry.protocol != kProtocolTcp) {
             Remove(entry);
           } else if (reset(entry)) {
             entry.Set(kReset);
+            entry.Clear(kSynced);
+            entry.timeout_s = 0;
             entry.last_seen_ms = ClockMs(now);
             SetState(entry, TcpState::kClose);
           } else {

@@ -18,6 +18,9 @@
 //       directly); else it is refused.
 //   F5  an ICMP error goes to the end that sent the packet it quotes.
 //   F6  later fragments follow their first.
+//   F7  what came by sync is a flow like any other; its first packet here makes
+//       it ours. Until then it ends by the partner's word, or after the timeout
+//       the partner named, counted from our takeover if that is later.
 //
 // Cost     one flow look-up per packet, prefetched; no allocation but for a new
 //          next hop.
@@ -31,6 +34,8 @@
 #include <span>
 
 #include "absl/functional/function_ref.h"
+#include "ha/state_table.h"
+#include "ha/sync_record.h"
 #include "io/base/bytes.h"
 #include "io/base/frame.h"
 #include "io/base/instant.h"
@@ -78,7 +83,8 @@ class FlowPath {
   // Looks at up to `lines` table lines for flows whose server is going: those
   // without a server are removed; those of an ending server are reset. `reset`
   // is called with each TCP flow to send resets for and returns false when it
-  // can take no more. True when the whole table has been seen.
+  // can take no more. True when the whole table has been seen. While the
+  // addresses are not ours nothing is reset: the partner does, and says so.
   using ResetFlow = absl::FunctionRef<bool(const Entry&)>;
   bool Sweep(Instant now, size_t lines, ResetFlow reset);
   void RestartSweep() { sweep_cursor_ = 0; }
@@ -92,6 +98,26 @@ class FlowPath {
                   std::span<FlowRecord> records);
   // False: no such service or server here, or no room.
   bool Import(Instant now, const FlowRecord& record);
+
+  // -- The partner (flow_sync.cc) -------------------------------------------
+  // As Export(), for the partner: what is returned is told.
+  uint32_t Export(Instant now, uint32_t cursor, size_t& count,
+                  std::span<ha::SyncRecord> records);
+  // A connection the partner tells of, whose server is here (`server`) or not
+  // (null). False: there is no flow of it here now, and nothing is counted.
+  bool Apply(Instant now, const ha::SyncRecord& record,
+             const PlanServer* server, ha::ApplyCounts& counts);
+  // A flow for a record, told as `told_epoch` says. Null: no room for it.
+  Entry* Create(Instant now, const ha::SyncRecord& record,
+                const PlanServer& server, uint8_t told_epoch);
+  // kGone. False: no such flow.
+  bool ApplyGone(const ha::SyncRecord& record, ha::ApplyCounts& counts);
+  // Looks at up to `lines` lines for what is not told: removed, or only its old
+  // mark cleared. True when the whole table has been seen.
+  bool SweepUntold(size_t lines, bool remove);
+  void RestartUntoldSweep() { untold_cursor_ = 0; }
+  // The table's line of the flow a record names; 0: none.
+  uint32_t LineOf(const ha::SyncRecord& record);
 
  private:
   Verdict Forward(Instant now, Entry& entry, PacketDirection direction,
@@ -112,6 +138,19 @@ class FlowPath {
   void Remove(Entry& entry);
   HopCache::Index HopTowards(Entry& entry, PacketDirection direction);
   uint32_t TimeoutMs(const Entry& entry) const;
+  // After how long from last_seen_ms to look at one that came by sync.
+  uint32_t SyncedDeadlineMs(Instant now, const Entry& entry,
+                            uint32_t timeout_ms) const;
+  // Packets from the client that the table has counted: worth a record?
+  void Ask(Instant now, Entry& entry, uint32_t count_before);
+  void TellNow(Entry& entry);
+  // The first packet of a synced flow.
+  void Awake(Entry& entry);
+  void Update(Instant now, Entry& entry, const ha::SyncRecord& record);
+  void SetFromRecord(Instant now, Entry& entry, const ha::SyncRecord& record);
+  // Before its removal: its server is gone here, not at the partner's.
+  void KeepUnbound(Entry& entry);
+  ha::SyncRecord RecordOf(const Entry& entry) const;
   FlowView ViewOf(const Entry& entry) const;
   void Tell(FlowEvent event, const Entry& entry) {
     if (context_.sink != nullptr) context_.sink->OnFlow(event, ViewOf(entry));
@@ -123,6 +162,7 @@ class FlowPath {
   std::array<uint64_t, kBatchMax> hashes_;
   std::array<uint32_t, kBatchMax> hints_;
   uint32_t sweep_cursor_ = 0;
+  uint32_t untold_cursor_ = 0;
 };
 
 extern template class FlowPath<AddressV4>;

@@ -1,5 +1,6 @@
 // FlowPath: flows seen from outside the packet path, and moved to other tables.
 #include <algorithm>
+#include <utility>
 
 #include "lb/l4/flow_path.h"
 #include "lb/l4/flow_rules.h"
@@ -49,11 +50,14 @@ bool FlowPath<A>::Absorb(Instant now, FlowHandle handle, uint32_t packets,
   if (static_cast<int32_t>(seen - entry->last_seen_ms) > 0) {
     entry->last_seen_ms = seen;
   }
-  entry->client_packets += packets;
+  if (entry->Has(kSynced)) Awake(*entry);
+  const uint32_t before =
+      std::exchange(entry->client_packets, entry->client_packets + packets);
   ServerCounters& counters = *context_.servers[entry->server_slot].counters;
   counters.packets_in.Add(packets);
   counters.bytes_in.Add(bytes);
   context_.counters.director.flows_absorbed.Add(1);
+  if (context_.teller.telling()) Ask(now, *entry, before);
   return true;
 }
 
@@ -119,6 +123,7 @@ bool FlowPath<A>::Import(Instant now, const FlowRecord& record) {
   init.protocol = static_cast<uint8_t>(record.client_side.protocol);
   init.state = record.state;
   init.server_slot = server->slot;
+  init.sync_end_ms = ClockMs(now);
   init.client_packets = record.client_packets;
   init.client_next_seq = record.client_next_sequence;
   init.client_ack = record.client_acknowledged;

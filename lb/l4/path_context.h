@@ -5,6 +5,7 @@
 #ifndef LB_L4_PATH_CONTEXT_H_
 #define LB_L4_PATH_CONTEXT_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -12,6 +13,7 @@
 
 #include "io/base/frame.h"
 #include "io/base/instant.h"
+#include "lb/l4/connection.h"
 #include "lb/l4/counters.h"
 #include "lb/l4/drop_reason.h"
 #include "lb/l4/flow.h"
@@ -22,6 +24,8 @@
 #include "lb/l4/plan.h"
 #include "lb/l4/rewrite.h"
 #include "lb/l4/server_choice.h"
+#include "lb/l4/teller.h"
+#include "lb/l4/unbound_store.h"
 #include "lb/l4/waiting_room.h"
 
 namespace ballast::l4 {
@@ -87,11 +91,14 @@ struct ServerPath {
 
 struct PathContext {
   PathContext(std::shared_ptr<const ForwardingView> view, ServerChoice choice,
-              size_t waiting_max, FragmentTable fragments)
+              size_t waiting_max, FragmentTable fragments, size_t changes_max,
+              size_t unbound_max)
       : hops(std::move(view)),
         choice(std::move(choice)),
         waiting(waiting_max),
-        fragments(std::move(fragments)) {}
+        fragments(std::move(fragments)),
+        teller(changes_max),
+        unbound(unbound_max) {}
 
   std::shared_ptr<const Plan> plan;
   HopCache hops;
@@ -111,7 +118,30 @@ struct PathContext {
   std::vector<Slot> refused;
   uint32_t connections_left = 0;  // Shared by both families.
   FlowSink* sink = nullptr;
+  // The pair. Floating addresses are ours; the partner tells us its table, and
+  // what it tells ends by its word alone.
+  bool active = false;
+  bool following = false;
+  // What came by sync is idle since then at the earliest.
+  Instant synced_since = Instant::FromNanos(0);
+  Teller teller;
+  UnboundStore unbound;
   AllCounters counters;
+
+  // Of something that came by sync and was not heard of here since.
+  uint32_t SyncedIdleMs(Instant now, uint32_t last_seen_ms) const {
+    const int64_t since_ms = (now.nanos() - synced_since.nanos()) / 1'000'000;
+    return static_cast<uint32_t>(std::min<int64_t>(
+        since_ms, static_cast<uint32_t>(ClockMs(now) - last_seen_ms)));
+  }
+
+  // Another takes the place of the unbound one that `record` names.
+  void DropUnbound(const ha::SyncRecord& record) {
+    Unbound* unbound_one = unbound.Find(record);
+    if (unbound_one == nullptr) return;
+    teller.TellGone(unbound_one->told_epoch, unbound_one->record);
+    unbound.Erase(unbound_one);
+  }
 
   Verdict Drop(DropReason reason) {
     counters.director.drops[static_cast<size_t>(reason)].Add(1);

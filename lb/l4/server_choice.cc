@@ -7,6 +7,7 @@
 #include "io/base/check.h"
 #include "io/base/status_macros.h"
 #include "lb/health/service_up.h"
+#include "lb/l4/persistence_key.h"
 #include "persist/lifetime.h"
 #include "sched/source_hash.h"
 
@@ -42,16 +43,6 @@ sched::Fill FillOf(config::Fill fill) {
   }
   return sched::Fill::kLoadMaster;
 }
-
-// What an entry keeps of its service and server: the slot, and bits of the
-// identity that tell it from the next one in the same slot.
-uint32_t Tag(Slot slot, uint64_t id) {
-  return slot | static_cast<uint32_t>(id >> 48) << 16;
-}
-persist::SourceKey KeyOf(const PlanService& service, const Address& client) {
-  return {Tag(service.slot, service.id), client};
-}
-uint32_t TagOf(const PlanServer& server) { return Tag(server.slot, server.id); }
 
 }  // namespace
 
@@ -321,7 +312,7 @@ uint32_t ServerChoice::Export(Instant now, uint32_t cursor, size_t& count,
         }
         const PlanService& service = *plan_->service(server->service);
         const persist::SourceKey key = store_.KeyOf(entry);
-        if (key.service != Tag(service.slot, service.id)) return false;
+        if (key.service != TagOf(service)) return false;
         records[count++] = {
             .kind = FlowRecord::Kind::kPersistence,
             .client_side = {{key.client, 0},

@@ -26,11 +26,14 @@
 #include <span>
 #include <vector>
 
+#include "ha/state_table.h"
+#include "ha/sync_record.h"
 #include "io/base/address.h"
 #include "io/base/instant.h"
 #include "lb/l4/drop_reason.h"
 #include "lb/l4/flow.h"
 #include "lb/l4/plan.h"
+#include "lb/l4/teller.h"
 #include "persist/source_store.h"
 #include "sched/scheduler.h"
 
@@ -100,6 +103,22 @@ class ServerChoice {
   // False: no such service or server, it has expired, or there is no room.
   bool Import(Instant now, const FlowRecord& record);
 
+  // -- The partner (server_templates.cc) ------------------------------------
+  // `packets` of a client's connection to `server`, which made or followed a
+  // persistence entry: the entry's record if that is worth one by now.
+  // `assured`: the connection is established.
+  std::optional<ha::SyncRecord> AskTemplate(Instant now, Slot server,
+                                            const Address& client,
+                                            uint32_t packets, bool assured,
+                                            const SyncOptions& options);
+  // As Export(), for the partner.
+  uint32_t Export(Instant now, uint32_t cursor, size_t& count,
+                  std::span<ha::SyncRecord> records);
+  // Takes one in. `keep_newer`: one of ours that was started later stays.
+  // False: no such service or server here, and nothing is counted.
+  bool Apply(Instant now, const ha::SyncRecord& record, bool keep_newer,
+             ha::ApplyCounts& counts);
+
   persist::SourceStore& store() { return store_; }
   const persist::SourceStore& store() const { return store_; }
 
@@ -124,6 +143,9 @@ class ServerChoice {
   void UpdateFull(const PlanServer& server);
   void UpdateUp(const PlanService& service);
   uint32_t SourceHashOf(const Address& client) const;
+  ha::SyncRecord RecordOf(Instant now, const persist::Entry& entry,
+                          const Address& client, const PlanServer& server,
+                          bool assured) const;
 
   Options options_;
   std::shared_ptr<const Plan> plan_;
