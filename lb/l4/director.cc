@@ -8,13 +8,11 @@
 #include "io/base/status_macros.h"
 #include "lb/l4/responder.h"
 #include "lb/l4/rewrite.h"
-#include "lb/l4/tcp_reset.h"
 
 namespace ballast::l4 {
 namespace {
 
 constexpr size_t kExpireBudget = 1024;  // Looked at per Emit().
-constexpr size_t kSweepLines = 4096;
 
 SipKey TableKey(const config::HashKey& key) {
   SipKey sip_key;
@@ -210,49 +208,6 @@ Verdict Director::HandleFromHost(Instant now, Frame& frame,
   return context_.Send(now, frame, index);
 }
 
-Verdict Director::HandleNeighbour(Instant now, Frame& frame,
-                                  const Packet& packet) {
-  const MacAddress& mac = context_.hops.view().ports()[frame.port].mac;
-  if (!options_.answers_neighbours) return context_.Drop(DropReason::kForeign);
-  const std::optional<NeighbourMessage> message = ReadNeighbour(frame, packet);
-  if (!message) return context_.Drop(DropReason::kMalformedArp);
-  if (message->sender_mac == mac) return context_.Drop(DropReason::kForeign);
-  // Whoever speaks for, or probes for, an address we want has it too. Not on
-  // links we do not want it on: servers of direct return have it, and say so
-  // on theirs unless told not to (arp_announce).
-  for (const Address& claimed : {message->claims, message->probes}) {
-    if (claimed.is_unspecified() || !AnswersOn(frame.port, claimed)) continue;
-    const AddressClaim::State state = claim_.state(claimed);
-    const bool probe = claimed == message->probes;
-    if (state == AddressClaim::State::kReleased ||
-        (probe && state == AddressClaim::State::kClaimed)) {
-      continue;
-    }
-    context_.counters.director.address_conflicts.Add(1);
-    claim_.OnForeignClaim(now, claimed);
-  }
-  if (!context_.active) return context_.Drop(DropReason::kStandby);
-  if (message->asks_for.is_unspecified() ||
-      !claim_.claimed(message->asks_for) ||
-      !AnswersOn(frame.port, message->asks_for)) {
-    return context_.Drop(DropReason::kForeign);
-  }
-  const bool answered = packet.kind == PacketKind::kArp
-                            ? MakeArpReply(frame, packet, mac)
-                            : MakeNeighbourAdvertisement(frame, packet, mac);
-  if (!answered) return context_.Drop(DropReason::kNoRoom);
-  return context_.Answered();
-}
-
-bool Director::AnswersOn(uint16_t port, const Address& address) const {
-  for (const auto& floating : context_.plan->model().floating_addresses) {
-    if (floating.address == address) {
-      return context_.hops.view().LivesOn(port, address, floating.interface);
-    }
-  }
-  return false;
-}
-
 bool Director::Push(const Frame& frame, Verdict verdict) {
   if (output_.full()) return false;
   output_.frames[output_.count] = frame;
@@ -280,6 +235,17 @@ size_t Director::Emit(Instant now, std::span<Frame> frames,
   return std::exchange(output_, {}).count;
 }
 
+void Director::DropUnsent(std::span<const Frame> frames) {
+  DirectorCounters& counters = context_.counters.director;
+  const std::vector<Port>& ports = context_.hops.view().ports();
+  for (const Frame& frame : frames) {
+    const bool punted =
+        frame.port < ports.size() && ports[frame.port].host_mac.has_value();
+    (punted ? counters.punted : counters.sent).Sub(1);
+    context_.Drop(DropReason::kLeaseExpired);
+  }
+}
+
 void Director::EmitWaiting(Instant now) {
   while (!output_.full()) {
     auto taken = context_.waiting.Take(now, context_.hops.view());
@@ -297,98 +263,6 @@ void Director::EmitWaiting(Instant now) {
     context_.counters.director.sent.Add(1);
     Push(taken->frame, {Verdict::Action::kSend, DropReason::kNone});
   }
-}
-
-void Director::Announce(Instant now) {
-  if (!options_.answers_neighbours || !context_.active) return;
-  if (claim_.deadline() <= now) {
-    const auto due = claim_.Step(now);
-    announcements_.insert(announcements_.end(), due.begin(), due.end());
-  }
-  const ForwardingView& view = context_.hops.view();
-  while (!announcements_.empty()) {
-    const AddressClaim::Action& action = announcements_.back();
-    size_t ports = 0;
-    for (uint16_t port = 0; port < view.ports().size(); ++port) {
-      ports += AnswersOn(port, action.address) && view.ports()[port].up;
-    }
-    if (output_.frames.size() - output_.count < ports) return;  // Next time.
-    for (uint16_t port = 0; port < view.ports().size(); ++port) {
-      if (!AnswersOn(port, action.address) || !view.ports()[port].up) continue;
-      Frame frame;
-      if (!(*output_.allocate)(&frame)) return;
-      frame.port = port;
-      const MacAddress& mac = view.ports()[port].mac;
-      const bool built = action.send == AddressClaim::Send::kProbe
-                             ? BuildProbe(frame, action.address, mac)
-                             : BuildAnnouncement(frame, action.address, mac);
-      BALLAST_CHECK(built);  // Every backend's buffers hold 128 bytes.
-      context_.counters.director.made.Add(1);
-      context_.counters.director.sent.Add(1);
-      context_.counters.director.answered.Add(1);
-      Push(frame, {Verdict::Action::kSend, DropReason::kNone});
-    }
-    announcements_.pop_back();
-  }
-}
-
-void Director::UpdateEnding(Instant now) {
-  if (now < next_drain_end_) return;
-  next_drain_end_ = Instant::Never();
-  for (Slot slot = 0; slot < context_.servers.size(); ++slot) {
-    const PlanServer* server = context_.plan->server(slot);
-    if (server == nullptr) continue;
-    const bool drained = server->drop_at_drain_end && server->drain_end <= now;
-    const bool failed = context_.plan->model().drop_on_fail && !server->sorry &&
-                        !context_.choice.healthy(slot);
-    context_.servers[slot].ending = drained || failed;
-    if (drained || failed) {
-      sweeping_v4_ = sweeping_v6_ = true;
-    } else if (server->drop_at_drain_end) {
-      next_drain_end_ = std::min(next_drain_end_, server->drain_end);
-    }
-  }
-  if (sweeping_v4_) {
-    v4_.RestartSweep();
-    v6_.RestartSweep();
-  }
-}
-
-void Director::Sweep(Instant now) {
-  const auto reset = [&](const auto& entry) {
-    // One reset to each end; the server's only where packets of the client's
-    // have said which sequence number it takes.
-    const ResetPair pair{
-        .client = UnpackAddress(entry.client),
-        .vip = UnpackAddress(entry.vip),
-        .server = UnpackAddress(entry.server),
-        .client_port = entry.client_port,
-        .vip_port = entry.vip_port,
-        .server_port = entry.server_port,
-        .direct = entry.Has(kDirect),
-        .client_next = entry.client_next_seq,
-        .client_ack = entry.client_ack,
-    };
-    if (output_.frames.size() - output_.count < 2) return false;
-    for (const bool to_client : {true, false}) {
-      // Looked up and used at once: a look-up may end the indices before it.
-      const HopCache::Index hop =
-          to_client ? context_.hops.Find(pair.client)
-                    : context_.ServerHop(context_.servers[entry.server_slot],
-                                         entry.server_slot);
-      if (hop == HopCache::kNone || !context_.hops[hop].resolved) continue;
-      Frame frame;
-      if (!(*output_.allocate)(&frame)) return false;
-      BALLAST_CHECK(to_client ? BuildResetToClient(frame, pair)
-                              : BuildResetToServer(frame, pair));
-      context_.counters.director.made.Add(1);
-      context_.counters.director.resets.Add(1);
-      Push(frame, context_.Send(now, frame, hop));
-    }
-    return true;
-  };
-  if (sweeping_v4_) sweeping_v4_ = !v4_.Sweep(now, kSweepLines, reset);
-  if (sweeping_v6_) sweeping_v6_ = !v6_.Sweep(now, kSweepLines, reset);
 }
 
 void Director::SetActive(Instant now, bool active, bool at_once) {

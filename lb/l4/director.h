@@ -100,6 +100,9 @@ class Director {
   void SetLease(Instant until) { lease_ = until; }
   // Whether a frame may go out.
   bool Leased(Instant now) const { return !context_.active || now < lease_; }
+  // Frames of verdict kSend that were not sent before the lease ended: counted
+  // as dropped.
+  void DropUnsent(std::span<const Frame> frames);
 
   // A new configuration. No flow is touched that need not move.
   void Apply(Instant now, std::shared_ptr<const Plan> plan);

@@ -13,8 +13,15 @@ constexpr absl::Duration kForeignPeriod = absl::Milliseconds(1);
 
 PacketRunner::~PacketRunner() { io_.Release({outbox_.data(), outbox_size_}); }
 
+Instant PacketRunner::Renew(Instant now) {
+  if (hooks_.lease_ns == nullptr) return now;
+  director_.SetLease(
+      Instant::FromNanos(hooks_.lease_ns->load(std::memory_order_relaxed)));
+  return std::max(now, hooks_.clock());
+}
+
 size_t PacketRunner::RunOnce(Instant now) {
-  Flush();
+  if (outbox_size_ > 0) Flush(now = Renew(now));
   if (!hooks_.others.empty() && now >= next_foreign_) {
     director_.UpdateForeign(hooks_.others);
     next_foreign_ = now + kForeignPeriod;
@@ -22,6 +29,7 @@ size_t PacketRunner::RunOnce(Instant now) {
   size_t received = 0;
   if (outbox_.size() - outbox_size_ >= kBatch) {
     received = io_.Receive(frames_);
+    now = Renew(now);
     if (received > 0) {
       director_.Process(now, {frames_.data(), received}, verdicts_);
       Carry({frames_.data(), received}, verdicts_);
@@ -42,7 +50,7 @@ size_t PacketRunner::RunOnce(Instant now) {
       }
     }
   }
-  Flush();
+  if (outbox_size_ > 0) Flush(Renew(now));
   if (director_.has_wanted_hops() && hooks_.on_wanted_hops) {
     hooks_.on_wanted_hops(director_.TakeWantedHops());
   }
@@ -72,7 +80,14 @@ void PacketRunner::Carry(std::span<const Frame> frames,
   }
 }
 
-void PacketRunner::Flush() {
+void PacketRunner::Flush(Instant now) {
+  if (!director_.Leased(now)) [[unlikely]] {
+    const std::span<const Frame> late(outbox_.data(), outbox_size_);
+    director_.DropUnsent(late);
+    io_.Release(late);
+    outbox_size_ = 0;
+    return;
+  }
   size_t sent = 0;
   while (sent < outbox_size_) {
     const size_t batch = std::min(kBatch, outbox_size_ - sent);

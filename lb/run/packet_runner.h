@@ -5,12 +5,18 @@
 // is full nothing is received, so that pressure ends in the kernel's receive
 // queue, which counts what it drops.
 //
-// Cost     no allocation, two virtual calls of PacketIo per batch.
+// Lease    an active unit that was not scheduled for long must not go on as if
+//          nothing had been: its partner is active by now. So with a lease the
+//          clock is read after frames came in and again before they go out, and
+//          what is late is dropped (lease_expired).
+// Cost     no allocation, two virtual calls of PacketIo per batch; with a lease
+//          two or three looks at the clock.
 // Threads  one. Neither `io` nor `director` is owned; both outlive the runner.
 #ifndef LB_RUN_PACKET_RUNNER_H_
 #define LB_RUN_PACKET_RUNNER_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -35,8 +41,14 @@ class PacketRunner {
     std::function<void(std::vector<l4::AddressClaim::News>)> on_address_news;
     // The other threads' counters: read every millisecond.
     std::vector<const l4::AllCounters*> others;
+    // Nanoseconds of `clock`: until when an active unit may send. Renewed by
+    // the control thread, read each round; outlives the runner. Null: always.
+    const std::atomic<int64_t>* lease_ns = nullptr;
+    std::function<Instant()> clock;  // With lease_ns: MonotonicNow.
   };
-  PacketRunner(PacketIo& io, l4::Director& director, Hooks hooks = {})
+  PacketRunner(PacketIo& io, l4::Director& director)
+      : PacketRunner(io, director, Hooks()) {}
+  PacketRunner(PacketIo& io, l4::Director& director, Hooks hooks)
       : io_(io), director_(director), hooks_(std::move(hooks)) {}
   ~PacketRunner();
   PacketRunner(const PacketRunner&) = delete;
@@ -58,7 +70,9 @@ class PacketRunner {
 
   void Carry(std::span<const Frame> frames,
              std::span<const l4::Verdict> verdicts);
-  void Flush();
+  void Flush(Instant now);
+  // The time now, if a lease makes it matter, and the lease as it is now.
+  Instant Renew(Instant now);
 
   PacketIo& io_;
   l4::Director& director_;

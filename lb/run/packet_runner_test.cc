@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
 #include "io/memory_packet_io.h"
 #include "lb/l4/director_world.h"
@@ -69,6 +72,77 @@ TEST_F(PacketRunnerTest, SendsTheDirectorsOwnFrames) {
   const auto sent = io_.TakeSent();
   ASSERT_THAT(sent, SizeIs(1));  // The VIP's second announcement.
   EXPECT_EQ(sent[0].port, 0);
+}
+
+// ---- The lease -------------------------------------------------------------
+
+class LeaseTest : public PacketRunnerTest {
+ protected:
+  uint64_t late() const { return world_.drops(l4::DropReason::kLeaseExpired); }
+  // The clock as the runner reads it: `stops_after` looks from now the process
+  // is stopped for a second.
+  Instant Clock() {
+    if (stops_after_ >= 0 && stops_after_-- == 0) {
+      world_.Advance(absl::Seconds(1));
+    }
+    return world_.now;
+  }
+
+  std::atomic<int64_t> lease_ns_{(world_.now + absl::Milliseconds(60)).nanos()};
+  int stops_after_ = -1;
+  PacketRunner leased_{
+      io_, *world_.director, {.lease_ns = &lease_ns_, .clock = [this] {
+                                return Clock();
+                              }}};
+};
+
+TEST_F(LeaseTest, ForwardsWhileItHolds) {
+  Inject("192.0.2.7:1", "S");
+  leased_.RunOnce(world_.now);
+  EXPECT_THAT(io_.TakeSent(), SizeIs(1));
+  EXPECT_EQ(late(), 0u);
+}
+
+TEST_F(LeaseTest, WhatCameInWhileTheProcessWasStoppedIsNotForwarded) {
+  const Instant before = world_.now;
+  Inject("192.0.2.7:1", "S");
+  stops_after_ = 0;  // Between the owner's look at the clock and ours.
+  EXPECT_EQ(leased_.RunOnce(before), 1u);
+  EXPECT_THAT(io_.TakeSent(), SizeIs(0));
+  EXPECT_EQ(late(), 1u);
+  EXPECT_EQ(world_.director->flow_count(), 0u);
+  // Renewed by a control thread that still is, or again is, the active one.
+  lease_ns_ = (world_.now + absl::Milliseconds(60)).nanos();
+  Inject("192.0.2.7:1", "S");
+  leased_.RunOnce(world_.now);
+  EXPECT_THAT(io_.TakeSent(), SizeIs(1));
+}
+
+TEST_F(LeaseTest, WhatWasForwardedBeforeAStopIsNotSentAfterIt) {
+  Inject("192.0.2.7:1", "S");
+  stops_after_ = 1;  // After Process().
+  EXPECT_EQ(leased_.RunOnce(world_.now), 1u);
+  EXPECT_THAT(io_.TakeSent(), SizeIs(0));
+  EXPECT_EQ(late(), 1u);
+  EXPECT_EQ(leased_.outbox(), 0u);
+  const l4::DirectorCounters& counters = world_.director->counters().director;
+  EXPECT_EQ(counters.received.value() + counters.made.value(),
+            counters.sent.value() + late());
+  // Its buffer is free again.
+  std::vector<Frame> all(512);
+  size_t got = 0;
+  while (io_.Allocate({&all[got], 1}) == 1) ++got;
+  EXPECT_EQ(got, 512u);
+  io_.Release(all);
+}
+
+TEST_F(LeaseTest, AStandbyNeedsNone) {
+  world_.director->SetActive(world_.now, false);
+  world_.Advance(absl::Seconds(1));
+  Inject("192.0.2.7:1", "S");
+  leased_.RunOnce(world_.now);
+  EXPECT_EQ(late(), 0u);
+  EXPECT_EQ(world_.drops(l4::DropReason::kStandby), 1u);
 }
 
 }  // namespace
