@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 
 using Bytes = std::vector<uint8_t>;
 
-// One sync datagram of a Linux master (testdata/ipvs-README.md).
+// One sync datagram of a Linux master (testdata/README.md).
 Bytes MixedFile() {
   std::ifstream file("ha/testdata/ipvs-mixed-v4v6.pcap", std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};

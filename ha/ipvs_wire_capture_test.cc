@@ -1,4 +1,4 @@
-// Captures of Linux IPVS masters (testdata/ipvs-README.md): every record has
+// Captures of Linux IPVS masters (testdata/README.md): every record has
 // the fields listed beside the capture, and every message is written again byte
 // for byte.
 #include <gmock/gmock.h>
