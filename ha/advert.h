@@ -68,7 +68,7 @@ struct Advert {
   Address shared;  // Unspecified: none.
   uint8_t interfaces_up = 0;
   uint8_t interfaces = 0;
-  uint8_t passive_reason = 0;  // PassiveReason of election.h.
+  uint8_t passive_reason = 0;  // Passive: RoleReason of election.h.
   std::array<uint8_t, 16> answer{};
   std::array<uint8_t, 16> challenge{};
 

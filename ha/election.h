@@ -29,7 +29,9 @@
 //   E6  an active unit with an HA interface down offers the role to a peer that
 //       has all of its up
 //   E7  a unit that was not called for T or longer while active is standby
-//       before anything else
+//       before anything else. One that listens and is called an interval or
+//       more after its deadline() listens one interval more: what the partner
+//       said meanwhile waits in its socket
 //   E8  preference is armed at boot, spent by the first takeover, and dropped
 //       by a planned switchover on either unit
 //   E9  a peer of the same mode, or of another shared address: no takeover, no
@@ -121,13 +123,17 @@ class Election {
   Election(const Options& options, Instant now);
 
   // -- Events ---------------------------------------------------------------
-  // An advert of the partner that PeerSession accepted.
+  // An advert of the partner that PeerSession accepted, and that was sent after
+  // every one given here before (by its sequence: an older one says what is no
+  // longer so, and is dropped by the owner).
   void OnAdvert(Instant now, int interface, const Advert& advert);
   // Carrier of an HA check interface.
   void OnLink(Instant now, int interface, bool up);
-  // The pair's stream ended and the peer's host refuses another one.
+  // The pair's stream ended and the peer's host refuses another one. What it
+  // said while it was active, and arrives late, is not believed for T.
   void OnPeerDied(Instant now);
   // This unit's table against the active unit's: complete, and applied so far.
+  // Called at each change; forgotten when this unit becomes active or ceases.
   void OnSync(Instant now, bool complete, uint64_t position);
   // kGiveTable was done, or could not be.
   void OnTableGiven(Instant now, bool complete);
@@ -138,7 +144,9 @@ class Election {
   // This unit ends: an active one offers the role first. Done when
   // role() == kLeaving, at the latest after `patience`.
   void Leave(Instant now, absl::Duration patience);
-  // The owner cannot serve (a packet thread hangs): drops the role.
+  // The owner cannot serve (a packet thread hangs): drops the role, and takes
+  // none within T of the last call, so it is called again while that lasts. A
+  // single unit serves on: nobody else would.
   void StepDown(Instant now, RoleReason reason);
   // At deadline(), or any time.
   void Tick(Instant now);
@@ -147,10 +155,15 @@ class Election {
   std::vector<Action> TakeActions();
   Instant deadline() const;
 
+  // Until when this unit may serve without being called again (E7): the packet
+  // threads forward nothing from then on, and so nothing that was queued while
+  // the process was stopped. Instant(): not active. Never(): single.
+  Instant lease() const;
+
   Role role() const { return role_; }
   RoleReason reason() const { return reason_; }
-  // What this unit's advert says; the owner fills in generation, position and
-  // challenges.
+  // What this unit's advert says at the time of the last call; the owner fills
+  // in generation, position and challenges.
   Advert MakeAdvert() const;
   absl::Duration timeout() const { return 3 * options_.interval; }
 
@@ -175,13 +188,90 @@ class Election {
   const std::vector<RoleChange>& history() const { return history_; }
 
  private:
-  // The implementation's own: see election.cc.
+  // E1: until when the role must be left alone, and why it is free then.
+  struct Vacancy {
+    Instant at;
+    RoleReason reason = RoleReason::kNobodyHeard;
+    bool at_once = false;  // E3: E4's deferral is not for this.
+  };
+  // E2: the active unit yielded to this one.
+  struct HandOver {
+    uint64_t position = 0;
+    Instant at_latest;
+  };
+
+  // Every entry point begins and ends with these.
+  void Begin(Instant now);
+  void Settle();
+
+  void OnAdvertWhileActive(bool was_split);
+  void OnAdvertWhileListening(bool was_active);
+  void SettleActive();
+  void SettleListening();
+  void ForgetPeer();
+
+  void Take(RoleReason reason, bool incomplete);
+  void Resign(RoleReason reason, Action action);
+  void GoLeaving();
+  void ChangeRole(Role to, RoleReason reason, bool incomplete = false);
+  void SendAdvert();
+  void Answer();
+  void Free(RoleReason reason);
+
+  bool listening() const {
+    return role_ == Role::kBooting || role_ == Role::kStandby;
+  }
+  bool leaving() const { return leave_by_ != Instant::Never(); }
+  bool PeerActive() const;
+  bool PeerMismatched() const;
+  bool PeerAhead() const;
+  bool PeerMayTakeOver() const;
+  bool LinkOffers() const;
+  bool Offers() const;
+  bool Claims() const;
+  bool Urgent() const;
+  int LinksUp() const;
+  bool HandOverApplied() const;
+  Instant TakeAt() const;
+  absl::Duration FastInterval() const;
+
   Options options_;
   Role role_ = Role::kBooting;
   RoleReason reason_ = RoleReason::kStarted;
   Stats stats_;
   std::vector<RoleChange> history_;
   std::vector<Action> actions_;
+
+  Instant now_;  // Of the last call.
+  std::vector<bool> link_up_;
+
+  // The partner. Everything here is of the last advert, while it counts.
+  std::optional<Advert> peer_;
+  Instant heard_until_;
+  Instant deaf_until_;  // OnPeerDied(): till then it cannot be active.
+
+  // Not active.
+  Vacancy vacancy_;
+  Instant held_until_;  // No role before, whatever happens.
+  std::optional<HandOver> hand_over_;
+  bool yielded_ = false;   // E2, and the claimant was not heard active yet.
+  bool followed_ = false;  // There was an active unit with something to tell.
+  bool complete_ = false;
+  uint64_t position_ = 0;
+  bool armed_ = false;  // E8.
+
+  // Active.
+  Instant offer_until_;                  // A switchover was asked for.
+  Instant give_by_ = Instant::Never();   // E5: this unit is to yield.
+  bool split_ = false;                   // E5: the peer is to yield.
+  Instant leave_by_ = Instant::Never();  // Leave() was called.
+
+  // Adverts.
+  Instant last_advert_;
+  Instant next_advert_;
+  int fast_left_ = 0;
+  bool urgent_ = false;
+  bool rebooted_ = false;
 };
 
 }  // namespace ballast::ha
