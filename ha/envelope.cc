@@ -242,10 +242,22 @@ struct Sealer::State {
   uint8_t virtual_id = 0;
   uint16_t unit = 0;
   BootId boot = 0;
-  // By type. A key is derived when its type is first sealed with it.
+  // The last of each type.
   std::array<uint64_t, kEnvelopeTypeCount> sequences{};
+  // A key is derived when its type is first sealed with it.
   std::array<bool, kEnvelopeTypeCount> derived{};
   std::array<DerivedKey, kEnvelopeTypeCount> derived_keys;
+
+  // Adverts divide what was sent before them from what comes after, in all
+  // types: an advert that proves this unit fresh proves the latter only (S3).
+  uint64_t NextSequence(EnvelopeType type) const {
+    if (type == EnvelopeType::kAdvert) {
+      return *std::max_element(sequences.begin(), sequences.end()) + 1;
+    }
+    return std::max(sequences[static_cast<size_t>(type)],
+                    sequences[static_cast<size_t>(EnvelopeType::kAdvert)]) +
+           1;
+  }
 };
 
 Sealer::Sealer(std::span<const PairKey> keys, uint8_t virtual_id, uint16_t unit,
@@ -275,7 +287,8 @@ void Sealer::Seal(EnvelopeType type, std::span<const uint8_t> payload,
   out.resize(begin + kEnvelopeOverhead + payload.size());
   const auto envelope = std::span<uint8_t>(out).subspan(begin);
   const auto header = envelope.first(kEnvelopeHeaderSize);
-  const uint64_t sequence = ++state.sequences[index];
+  const uint64_t sequence = state.NextSequence(type);
+  state.sequences[index] = sequence;
   Encode({.type = static_cast<uint8_t>(type),
           .virtual_id = state.virtual_id,
           .unit = state.unit,

@@ -9,7 +9,8 @@
 //   [5]      virtual ID of the pair
 //   [6..7]   unit id of the sender
 //   [8..15]  boot id of the sender: random, of this start of the process
-//   [16..23] sequence, per (unit, boot, type), from 1
+//   [16..23] sequence, per (unit, boot, type): rises from 1, and from above
+//            the last advert's; an advert's is above every type's so far
 //   [24..27] key id: the first 4 bytes of SHA-256 of the key
 //   [28..31] 0
 //   [32..]   payload, encrypted; then a tag of 16 bytes
@@ -25,10 +26,11 @@
 //     S2  then it is accepted, a boot id accepted before is not any more, and
 //         our challenge changes, so that an answer recorded is worth nothing
 //     S3  from then on each (type, sequence) is taken once; older than the
-//         window of 1024 is refused. Of adverts none older than the one that
-//         answered is taken
-//   What S3 cannot know is how long a message that was never taken has been
-//   under way: content must bear to come late, as any datagram's must.
+//         window of 1024 is refused, and so is whatever was sent before the
+//         advert that answered, of any type: the sequences tell
+//   So nothing that was recorded before either unit started is taken. What S3
+//   cannot know is how long a message that was never taken has been under way:
+//   content must bear to come late, as any datagram's must.
 //
 // Keys     a list: the first seals, all open. To rotate without a gap: add the
 //          new key last on both units, then put it first on both, then drop the

@@ -122,7 +122,7 @@ std::vector<Vector> ReadVectors() {
 
 TEST(EnvelopeVectorTest, SealedByteForByteAsByNodesCrypto) {
   const auto vectors = ReadVectors();
-  ASSERT_THAT(vectors, SizeIs(13));
+  ASSERT_THAT(vectors, SizeIs(15));
   std::map<std::tuple<PairKey, uint16_t, BootId>, Sealer> sealers;
   for (const Vector& vector : vectors) {
     if (vector.how != "seal") continue;

@@ -61,10 +61,11 @@ OpenError PeerSession::Accept(const Opened& opened,
   boot_ = opened.boot;
   unit_ = opened.unit;
   ours_ = fresh;
-  windows_ = {};
-  // It may have been said long before the answer what an older advert says.
-  windows_[type].highest = opened.sequence;
-  windows_[type].seen.fill(~uint64_t{0});
+  // S3. What was sent before the answer may be of before our own start.
+  for (Window& window : windows_) {
+    window.highest = opened.sequence;
+    window.seen.fill(~uint64_t{0});
+  }
   return OpenError::kNone;
 }
 

@@ -47,18 +47,21 @@ const first = { virtualId: 51, unit: 1, boot: 0x0123456789abcdefn };
 const second = { virtualId: 51, unit: 2, boot: 0xfedcba9876543210n };
 const far = { virtualId: 255, unit: 65535, boot: 0xffffffffffffffffn };
 
-// Units seal from sequence 1 on for each type: a reader of "seal" lines can
-// make them all in the order of the file. "open" lines begin elsewhere.
+// A unit that seals the "seal" lines in the order of the file arrives at these
+// sequences: an advert's is above all before it, all after it are above its.
+// "open" lines begin elsewhere.
 const messages = [
   ['seal', key1, first, 1, 1n, 76],
   ['seal', key1, first, 1, 2n, 76],
-  ['seal', key1, first, 2, 1n, 1],
-  ['seal', key1, first, 3, 1n, 0],
-  ['seal', key1, first, 2, 2n, 15],
-  ['seal', key1, first, 2, 3n, 16],
-  ['seal', key1, first, 2, 4n, 17],
+  ['seal', key1, first, 2, 3n, 1],
+  ['seal', key1, first, 3, 3n, 0],
+  ['seal', key1, first, 2, 4n, 15],
+  ['seal', key1, first, 2, 5n, 16],
+  ['seal', key1, first, 2, 6n, 17],
+  ['seal', key1, first, 1, 7n, 76],
+  ['seal', key1, first, 3, 8n, 5],
   ['seal', key1, second, 1, 1n, 76],
-  ['seal', key1, second, 3, 1n, 1400],
+  ['seal', key1, second, 3, 2n, 1400],
   ['seal', key2, first, 1, 1n, 76],
   ['seal', key2, far, 2, 1n, 33],
   ['open', key1, first, 2, 0x100000005n, 40],
