@@ -526,6 +526,13 @@ statistics_period_s: 0
     return self.client.run(['curl', '-sS', '-g', '--max-time', str(timeout),
                             *arguments], timeout=timeout + 5)
 
+  def last_words(self):
+    """For a failure; ballastd ends with its statistics."""
+    if not os.path.exists(self.ballastd.log_path):
+      return ''
+    stop(self.ballastd.process)
+    return 'The end of what ballastd said:\n' + self.ballastd.log()[-4000:]
+
   def close(self):
     for namespace in reversed(self._namespaces):
       namespace.close()
@@ -597,8 +604,11 @@ def _become_root():
                           sys.executable, '-B'] + sys.argv)
 
 
-def main(*tests):
-  """Runs each test(bed) on a network of its own; exits 1 if one failed."""
+def main(*tests, make_bed=None):
+  """Runs each test(bed) on a network of its own; exits 1 if one failed.
+
+  make_bed(folder) makes another network than Bed: close() and last_words().
+  """
   _become_root()
   signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
   failures = 0
@@ -608,7 +618,8 @@ def main(*tests):
     bed = None
     try:
       os.chmod(folder, 0o755)
-      bed = Bed(folder, find('examples/ballastd'))
+      bed = (make_bed(folder) if make_bed
+             else Bed(folder, find('examples/ballastd')))
       test(bed)
       verdict = 'passed'
     except Skip as reason:
@@ -620,9 +631,8 @@ def main(*tests):
       if not isinstance(error, Failure):
         traceback.print_exc(file=sys.stdout)
       print(f'{test.__name__}: {error}')
-      if bed is not None and os.path.exists(bed.ballastd.log_path):
-        stop(bed.ballastd.process)  # It ends with its statistics.
-        print('The end of what ballastd said:\n' + bed.ballastd.log()[-4000:])
+      if bed is not None:
+        print(bed.last_words())
     finally:
       if bed is not None:
         bed.close()
