@@ -66,6 +66,10 @@ def in_url(address):
   return f'[{address}]' if ':' in address else address
 
 
+def endpoint(address, port):
+  return f'{in_url(address)}:{port}'
+
+
 class Failure(Exception):
   """What a test says of the thing it tests."""
 

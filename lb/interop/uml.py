@@ -25,7 +25,7 @@ import subprocess
 import time
 
 import network
-from network import Failure, Skip, check, check_equal, eventually
+from network import Failure, Skip, check, check_equal, endpoint, eventually
 
 KERNEL = '/usr/bin/linux.uml'
 MODULES = '/usr/lib/uml/modules'
@@ -173,8 +173,7 @@ class Uml:
     raise Failure(f'{self.name}: unshare has no child')
 
   def _configure(self):
-    modprobe = f'modprobe -d {self._folder}/modules -a'
-    self.run(f'{modprobe} ipv6 ip_vs ip_vs_rr ip_vs_wlc ip_vs_sh')
+    self.modprobe('ipv6', 'ip_vs', 'ip_vs_rr')
     self.sysctl('net/ipv4/ip_forward', 1)
     self.sysctl('net/ipv6/conf/all/forwarding', 1)
     self.run('for f in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 >$f; '
@@ -226,6 +225,9 @@ class Uml:
       raise Failure(f'{self.name}: {command}: exit {status}: {text.strip()}')
     return text
 
+  def modprobe(self, *modules):
+    self.run(f'modprobe -d {self._folder}/modules -a ' + ' '.join(modules))
+
   def sysctl(self, name, value):
     self.run(f'echo {value} >/proc/sys/{name}')
 
@@ -275,28 +277,34 @@ class Uml:
 
 # A line of `ipvsadm -Lnc`; endpoints as "10.1.0.2:80", "[2001:db8::2]:80".
 Entry = collections.namedtuple('Entry', 'protocol state client virtual server')
+# Of /proc/net/ip_vs_conn_sync; origin "SYNC" or "LOCAL".
+Known = collections.namedtuple('Known', 'server state origin expires_s')
 
 
 class Ipvs(Uml):
   """Such a kernel as an IPVS unit."""
 
   def ipvsadm(self, *lines):
-    for line in lines:
-      self.run(f'ipvsadm {line}')
+    """Each as after "ipvsadm"; services and servers in one go: it is slow."""
+    if len(lines) == 1:
+      self.run(f'ipvsadm {lines[0]}')
+    else:
+      words = ' '.join(f"'{line}'" for line in lines)
+      self.run(r"printf '%s\n' " + words + ' | ipvsadm -R')
 
   def service(self, protocol, address, port, servers, flags='', method='-m',
               server_port=None):
     """A service: "tcp" or "udp", round robin over these servers' addresses."""
     virtual = f'-{protocol[0]} {network.in_url(address)}:{port}'
-    self.ipvsadm(f'-A {virtual} -s rr {flags}')
-    for server in servers:
-      self.ipvsadm(f'-a {virtual} -r {network.in_url(server)}:'
-                   f'{server_port or port} {method}')
+    self.ipvsadm(
+        f'-A {virtual} -s rr {flags}',
+        *(f'-a {virtual} -r {network.in_url(server)}:{server_port or port} '
+          f'{method}' for server in servers))
 
-  def sync(self, role, syncid=5, interface='vec0'):
+  def sync(self, role, syncid=5, interface='vec0', flags=''):
     """Starts the "master" or "backup" daemon of connection sync."""
     self.ipvsadm(f'--start-daemon {role} --mcast-interface {interface} '
-                 f'--syncid {syncid}')
+                 f'--syncid {syncid} {flags}')
 
   def stop_sync(self, role):
     self.ipvsadm(f'--stop-daemon {role}')
@@ -310,13 +318,16 @@ class Ipvs(Uml):
         found.append(Entry(words[0], *words[2:6]))
     return found
 
-  def origins(self):
-    """How each entry came to be: {(client, virtual): "SYNC" or "LOCAL"}."""
+  def table(self):
+    """The same with how each came to be, and when it ends if nothing comes:
+    {(protocol, client, virtual): Known}.
+    """
     found = {}
     for line in self.run('cat /proc/net/ip_vs_conn_sync').splitlines()[1:]:
       words = line.split()
-      check(len(words) == 10, f'/proc/net/ip_vs_conn_sync: {line}')
-      found[(_endpoint(*words[1:3]), _endpoint(*words[3:5]))] = words[8]
+      check_equal(len(words), 10, f'words of /proc/net/ip_vs_conn_sync: {line}')
+      found[(words[0], _endpoint(*words[1:3]), _endpoint(*words[3:5]))] = Known(
+          _endpoint(*words[5:7]), words[7], words[8], int(words[9]))
     return found
 
   def counts(self):
@@ -333,12 +344,11 @@ class Ipvs(Uml):
 
 
 def _endpoint(address, port):
-  """From the kernel's hexadecimal "0A010002", "[2001:0db8:...]" and "1F90"."""
-  number = int(port, 16)
+  """From the kernel's "0A010002" or "[2001:0db8:...]" and "1F90"."""
   if ':' in address:
     packed = socket.inet_pton(socket.AF_INET6, address.strip('[]'))
-    return f'[{socket.inet_ntop(socket.AF_INET6, packed)}]:{number}'
-  return f'{socket.inet_ntoa(bytes.fromhex(address))}:{number}'
+    return endpoint(socket.inet_ntop(socket.AF_INET6, packed), int(port, 16))
+  return endpoint(socket.inet_ntoa(bytes.fromhex(address)), int(port, 16))
 
 
 class Lvs(Ipvs):
