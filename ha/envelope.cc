@@ -5,15 +5,10 @@
 #include <openssl/err.h>
 #include <openssl/hkdf.h>
 #include <openssl/mem.h>
-#include <openssl/sha.h>
 
 #include <algorithm>
-#include <cstring>
-#include <utility>
 
-#include "absl/status/status.h"
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "io/base/bytes.h"
 #include "io/base/check.h"
 
@@ -169,43 +164,7 @@ class KeyList {
   size_t size_ = 0;
 };
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 }  // namespace
-
-absl::StatusOr<PairKey> ParsePairKey(absl::string_view text) {
-  PairKey key{};
-  if (text.size() != 2 * key.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("pair key: ", text.size(), " characters, must be ",
-                     2 * key.size(), " hex digits"));
-  }
-  for (size_t i = 0; i < text.size(); ++i) {
-    const int digit = HexDigit(text[i]);
-    if (digit < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("pair key: character ", i + 1, " is not a hex digit"));
-    }
-    key[i / 2] = static_cast<uint8_t>(key[i / 2] << 4 | digit);
-  }
-  return key;
-}
-
-std::string FormatPairKey(const PairKey& key) {
-  return absl::BytesToHexString(
-      absl::string_view(reinterpret_cast<const char*>(key.data()), key.size()));
-}
-
-uint32_t PairKeyId(const PairKey& key) {
-  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
-  SHA256(key.data(), key.size(), digest.data());
-  return LoadBig32(digest.data());
-}
 
 const char* OpenErrorName(OpenError error) {
   switch (error) {

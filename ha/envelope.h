@@ -51,29 +51,18 @@
 #define HA_ENVELOPE_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "ha/pair_key.h"
 
 namespace ballast::ha {
 
-using PairKey = std::array<uint8_t, 32>;
 using BootId = uint64_t;
-
-// "64 hex digits" and back. kInvalidArgument names what is wrong, never the
-// key.
-absl::StatusOr<PairKey> ParsePairKey(absl::string_view text);
-std::string FormatPairKey(const PairKey& key);
-// The key id of an envelope, which is no secret.
-uint32_t PairKeyId(const PairKey& key);
-// As many as a rotation needs, and more.
-inline constexpr size_t kPairKeyMax = 8;
 
 enum class EnvelopeType : uint8_t { kAdvert = 1, kSync = 2, kStream = 3 };
 inline constexpr size_t kEnvelopeTypeCount = 4;  // To index by type.

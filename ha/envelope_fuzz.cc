@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ha/envelope.h"
+#include "ha/pair_key.h"
 #include "io/base/check.h"
 
 namespace {

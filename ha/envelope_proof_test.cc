@@ -26,6 +26,7 @@
 #include "absl/time/time.h"
 #include "ha/advert.h"
 #include "ha/envelope.h"
+#include "ha/pair_key.h"
 
 namespace ballast::ha {
 namespace {

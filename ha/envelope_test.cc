@@ -16,19 +16,16 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
-#include "io/base/status_matchers.h"
+#include "ha/pair_key.h"
 
 namespace ballast::ha {
 namespace {
 
 using ::testing::ElementsAreArray;
-using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::SizeIs;
 
@@ -429,41 +426,6 @@ TEST_F(OldBootsTest, EveryKeyTypeAndThePinLeaveRoomForOthers) {
     }
     RepeatOldBoots(100);
   }
-}
-
-// -- Keys as text ------------------------------------------------------------
-
-constexpr char kHex[] =
-    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
-
-TEST(PairKeyTest, IsSixtyFourHexDigits) {
-  const auto key = ParsePairKey(kHex);
-  ASSERT_THAT(key, IsOk());
-  for (uint8_t i = 0; i < 32; ++i) EXPECT_EQ((*key)[i], i);
-  EXPECT_EQ(FormatPairKey(*key), kHex);
-}
-
-TEST(PairKeyTest, UpperCaseDigitsAreDigits) {
-  EXPECT_EQ(ParsePairKey(std::string(64, 'F')).value(), Key(0xff));
-}
-
-// printf '\0\1...\37' | sha256sum
-TEST(PairKeyTest, IdIsTheFirstFourBytesOfSha256) {
-  EXPECT_EQ(PairKeyId(*ParsePairKey(kHex)), 0x630dcd29u);
-}
-
-TEST(PairKeyTest, ErrorsNameTheFaultAndNotTheKey) {
-  const std::string hex = kHex;
-  EXPECT_THAT(ParsePairKey(hex.substr(1)),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("63 characters, must be 64 hex digits")));
-  EXPECT_THAT(ParsePairKey(hex + "0"),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("65")));
-  const auto bad = ParsePairKey(hex.substr(0, 40) + "g" + hex.substr(41));
-  EXPECT_THAT(bad, StatusIs(absl::StatusCode::kInvalidArgument,
-                            HasSubstr("character 41 is not a hex digit")));
-  EXPECT_THAT(std::string(bad.status().message()),
-              Not(HasSubstr(hex.substr(0, 8))));
 }
 
 TEST(OpenErrorTest, EveryErrorHasANameOfItsOwn) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ha/envelope.h"
+#include "ha/pair_key.h"
 
 namespace ballast::ha {
 namespace {

@@ -1,0 +1,166 @@
+// What an operator tells Ballast from a shell.
+//
+//   (umask 077; ballastctl key new > /etc/ballast/pair.key)
+//   ballastctl key id /etc/ballast/pair.key
+//
+// Each command is one row of kCommands.
+//
+// Exit  0 done; 1 could not be done; 2 not understood.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "ha/pair_key.h"
+#include "io/base/status_macros.h"
+#include "io/file.h"
+
+namespace {
+
+using ballast::ha::PairKey;
+using Words = std::span<const absl::string_view>;
+
+constexpr size_t kKeyFileSizeMax = 4096;
+
+// What goes to standard output, or why there is nothing.
+absl::StatusOr<std::string> KeyNew(Words) {
+  PairKey key;
+  ballast::FillRandom(key);
+  return absl::StrCat(ballast::ha::FormatPairKey(key), "\n");
+}
+
+// Whether it was meant to be a key and is no path: a key that has lost a digit
+// is not to be repeated as the name of a file that is not there.
+bool LooksLikeKey(absl::string_view text) {
+  return text.size() >= 32 &&
+         std::all_of(text.begin(), text.end(), absl::ascii_isxdigit);
+}
+
+absl::StatusOr<std::vector<PairKey>> ReadKeys(absl::string_view argument) {
+  if (LooksLikeKey(argument)) {
+    BALLAST_ASSIGN_OR_RETURN(const PairKey key,
+                             ballast::ha::ParsePairKey(argument));
+    return std::vector<PairKey>{key};
+  }
+  const std::string path(argument);
+  BALLAST_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes,
+                           ballast::ReadFile(path, kKeyFileSizeMax));
+  auto keys = ballast::ha::ParsePairKeys(absl::string_view(
+      reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+  if (!keys.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": ", keys.status().message()));
+  }
+  return keys;
+}
+
+absl::StatusOr<std::string> KeyId(Words arguments) {
+  BALLAST_ASSIGN_OR_RETURN(const std::vector<PairKey> keys,
+                           ReadKeys(arguments[0]));
+  std::string ids;
+  for (const PairKey& key : keys) {
+    absl::StrAppendFormat(&ids, "%08x\n", ballast::ha::PairKeyId(key));
+  }
+  return ids;
+}
+
+struct Command {
+  const char* words;      // As they are typed, one space between.
+  const char* arguments;  // What follows, one word each; "": nothing.
+  const char* help;       // One line.
+  absl::StatusOr<std::string> (*run)(Words arguments);
+};
+
+constexpr Command kCommands[] = {
+    {"key new", "", "prints a new key for a pair: 64 hex digits", KeyNew},
+    {"key id", "FILE|KEY",
+     "prints the id of each key in FILE, or of KEY itself", KeyId},
+};
+
+std::vector<absl::string_view> SplitWords(absl::string_view text) {
+  return absl::StrSplit(text, ' ', absl::SkipEmpty());
+}
+
+std::string Help() {
+  std::string text =
+      "usage: ballastctl COMMAND\n"
+      "\n";
+  for (const Command& command : kCommands) {
+    absl::StrAppendFormat(&text, "  %-18s %s\n",
+                          absl::StrCat(command.words, " ", command.arguments),
+                          command.help);
+  }
+  absl::StrAppend(
+      &text,
+      "\n"
+      "The id of a key is no secret: it is in every message that\n"
+      "the key has sealed. A KEY given as an argument can be seen\n"
+      "by every user of the machine: prefer a FILE of mode 0600.\n");
+  return text;
+}
+
+// The command whose words `words` begins with; nullptr if there is none.
+const Command* FindCommand(Words words) {
+  for (const Command& command : kCommands) {
+    const auto own = SplitWords(command.words);
+    if (words.size() >= own.size() &&
+        std::equal(own.begin(), own.end(), words.begin())) {
+      return &command;
+    }
+  }
+  return nullptr;
+}
+
+int Misunderstood(absl::string_view why) {
+  std::fprintf(stderr, "ballastctl: %s\nTry --help.\n",
+               std::string(why).c_str());
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<absl::string_view> words(argv + 1, argv + argc);
+  for (const absl::string_view word : words) {
+    if (word == "--help" || word == "-h") {
+      std::fputs(Help().c_str(), stdout);
+      return 0;
+    }
+  }
+  if (words.empty()) return Misunderstood("give a command");
+  const Command* command = FindCommand(words);
+  if (command == nullptr) {
+    return Misunderstood(absl::StrCat("no command begins with \"", words[0],
+                                      words.size() > 1 ? " " : "",
+                                      words.size() > 1 ? words[1] : "", "\""));
+  }
+  const Words arguments =
+      Words(words).subspan(SplitWords(command->words).size());
+  const size_t wanted = SplitWords(command->arguments).size();
+  if (arguments.size() != wanted) {
+    return Misunderstood(absl::StrCat(command->words, ": ", arguments.size(),
+                                      " arguments, must be ", wanted));
+  }
+  const absl::StatusOr<std::string> text = command->run(arguments);
+  if (!text.ok()) {
+    std::fprintf(stderr, "ballastctl: %s\n",
+                 std::string(text.status().message()).c_str());
+    return 1;
+  }
+  // A key that did not get into its file must not look as if it had.
+  if (std::fputs(text->c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+    std::fprintf(stderr, "ballastctl: cannot write to standard output\n");
+    return 1;
+  }
+  return 0;
+}
