@@ -293,9 +293,13 @@ def check_our_frames(case, broadcast=False):
 
 
 def check_bow_out(case):
-  last = case.from_ours()[-1]
-  check_equal((last.base, last.skew), (255, 255),
-              f'VHID {case.vhid}: our last advert')
+  def last():
+    advert = case.from_ours()[-1]
+    return advert.base, advert.skew
+  # The tap may be a moment behind.
+  eventually(lambda: last() == (255, 255),
+             lambda: f'VHID {case.vhid}: our last advert says 255, 255, not '
+             f'{last()}', 1)
 
 
 def ucarp_and_ours(bed):
@@ -403,7 +407,12 @@ def ucarp_and_ours(bed):
 
   # We leave in good order, and ucarp need not wait.
   for case in (ucarp_first, broadcast, we_preempt):
-    told = case.ours.end(signal.SIGTERM)
+    if case is we_preempt:  # A switchover, which also suspends preemption.
+      told = time.monotonic()
+      case.ours.process.send_signal(signal.SIGUSR2)
+      eventually(lambda: case.ours.role() == 'backup', 'ours yields', 1)
+    else:
+      told = case.ours.end(signal.SIGTERM)
     check_bow_out(case)
     heard = len(case.from_ucarp())
     eventually(lambda: len(case.from_ucarp()) > heard, 'ucarp takes over',
@@ -413,6 +422,7 @@ def ucarp_and_ours(bed):
   ucarp_preempts.ucarp.end(signal.SIGTERM)
   for case in (ours_first, ucarp_preempts):
     eventually(lambda: case.ours.role() == 'master', 'ours takes over', 5)
+  we_preempt.check_roles('master', 'backup')
 
   for case in (ucarp_first, ours_first, we_preempt, ucarp_preempts):
     check_our_frames(case)

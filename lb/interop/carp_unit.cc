@@ -4,7 +4,7 @@
 //
 //   role backup started
 //   role master master_silent
-//   refused other_vhid 12           (at the end, and on SIGUSR1)
+//   refused other_vhid 12           (at the end)
 //
 // SIGTERM: leaves in good order. SIGUSR2: switchover.
 #include <poll.h>
@@ -85,7 +85,7 @@ class Unit {
   void Run() {
     sigset_t signals;
     sigemptyset(&signals);
-    for (const int signal : {SIGTERM, SIGUSR1, SIGUSR2}) {
+    for (const int signal : {SIGTERM, SIGUSR2}) {
       sigaddset(&signals, signal);
     }
     BALLAST_CHECK(sigprocmask(SIG_BLOCK, &signals, nullptr) == 0);
@@ -105,8 +105,7 @@ class Unit {
         signalfd_siginfo info;
         BALLAST_CHECK(read(signal_fd, &info, sizeof(info)) == sizeof(info));
         if (info.ssi_signo == SIGTERM) break;
-        if (info.ssi_signo == SIGUSR1) SayCounts();
-        if (info.ssi_signo == SIGUSR2) Step(CarpSwitchover{});
+        Step(CarpSwitchover{});
       }
       Step(CarpTick{});
     }
