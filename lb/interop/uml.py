@@ -31,11 +31,6 @@ KERNEL = '/usr/bin/linux.uml'
 MODULES = '/usr/lib/uml/modules'
 NEEDED = (KERNEL, '/usr/sbin/ipvsadm', '/usr/sbin/modprobe', '/usr/bin/unshare')
 
-LVS = '10.1.0.50'
-LVS6 = '2001:db8:1::50'
-LVS_INSIDE = '10.2.0.50'
-LVS_INSIDE6 = '2001:db8:2::50'
-
 # The shell of the kernel's only process takes a line from the serial port, runs
 # it, and answers with its status and the size of what it printed, and that.
 INIT = """#!/bin/sh
@@ -355,21 +350,28 @@ class Lvs(Ipvs):
   """A Linux director between the two switches of a network.Bed, beside the
   Bed's own: vec0 towards the clients, vec1 towards the servers. The servers'
   gateway and the virtual addresses are its own from the start, unless it only
-  `stands_by`.
+  `stands_by`. Several need a `number` (and a name) each, 0..9.
+
+  To move the sessions from one to another unit: one.cut_off(), and
+  two.take_addresses() or whatever makes the other unit active.
   """
 
   BRIDGES = ('clients', 'servers')
 
-  def __init__(self, bed, name='lvs', stands_by=False):
+  def __init__(self, bed, name='lvs', stands_by=False, number=0):
     self._bed = bed
+    self.address = f'10.1.0.{50 + number}'
+    self.address6 = f'2001:db8:1::{50 + number}'
+    self.inside = f'10.2.0.{50 + number}'
+    self.inside6 = f'2001:db8:2::{50 + number}'
     super().__init__(name, bed.folder, bed.switch,
                      [f'{name}-out', f'{name}-in'])
     try:
       self.plug_in()
       for link in ('all', 'vec0', 'vec1'):
         self.sysctl(f'net/ipv4/conf/{link}/send_redirects', 0)
-      self._take(((LVS, 24, 'vec0'), (LVS6, 64, 'vec0'),
-                  (LVS_INSIDE, 24, 'vec1'), (LVS_INSIDE6, 64, 'vec1')))
+      self._take(((self.address, 24, 'vec0'), (self.address6, 64, 'vec0'),
+                  (self.inside, 24, 'vec1'), (self.inside6, 64, 'vec1')))
       if not stands_by:
         self.take_addresses()
       eventually(self._reachable, f'{name}: the network carries frames', 15)
@@ -381,8 +383,9 @@ class Lvs(Ipvs):
     return all('1 received' in namespace.run(f'ping -c1 -W1 -q {address}',
                                              check_status=False)
                for namespace, address in (
-                   (self._bed.client, LVS), (self._bed.client, LVS6),
-                   (self._bed.servers[0].namespace, LVS_INSIDE)))
+                   (self._bed.client, self.address),
+                   (self._bed.client, self.address6),
+                   (self._bed.servers[0].namespace, self.inside)))
 
   def _addresses(self):
     return ((network.VIP, 32, 'vec0'), (network.VIP6, 128, 'vec0'),
