@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
-#include <deque>
 #include <mutex>
 #include <queue>
 #include <thread>
@@ -19,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "examples/session_block.h"
 #include "examples/session_load.h"
+#include "examples/session_stream.h"
 #include "io/base/check.h"
 #include "io/base/instant.h"
 #include "io/clock.h"
@@ -34,19 +34,18 @@ constexpr absl::Duration kTick = absl::Milliseconds(2);
 struct Session {
   enum class State { kNew, kConnecting, kLive, kEnding, kEnded, kLost };
 
-  const SessionGroup* group = nullptr;
-  int number = 0;  // In its group.
-  uint64_t key = 0;
+  Session(const SessionGroup* group, uint64_t key)
+      : group(group), stream(key) {}
+
+  const SessionGroup* group;
+  SessionStream stream;
   State state = State::kNew;
   UniqueFd fd;
   std::string name;
-  Instant due;            // Of the next step: connect, give up, or send.
-  SessionBlock block;     // The last one sent,
-  size_t unsent = 0;      // of which the kernel has not taken so much.
-  uint64_t sent = 0;      // Blocks.
-  uint64_t verified = 0;  // Bytes.
-  std::deque<Instant> unanswered;  // When each such block was sent.
-  Instant answered;                // The last answer; 0: none.
+  Instant due;         // Of the next step: connect, give up, or send.
+  SessionBlock block;  // The last one sent,
+  size_t unsent = 0;   // of which the kernel has not taken so much.
+  Instant answered;    // The last answer; 0: none.
 
   bool over() const { return state == State::kEnded || state == State::kLost; }
 };
@@ -60,11 +59,8 @@ class EpollSessionClient : public SessionClient {
     const Instant now = MonotonicNow();
     for (const SessionGroup& group : options_.groups) {
       for (int i = 0; i < group.count; ++i) {
-        Session session;
-        session.group = &group;
-        session.number = i + 1;
+        Session session(&group, SplitMix64(options_.seed + sessions_.size()));
         session.name = absl::StrCat(group.name, " #", i + 1);
-        session.key = SplitMix64(options_.seed + sessions_.size());
         session.due = now + options_.connect_pace * sessions_.size();
         due_.push({session.due, sessions_.size()});
         sessions_.push_back(std::move(session));
@@ -106,7 +102,7 @@ class EpollSessionClient : public SessionClient {
   void SendBlock(Session& session, Instant now);
   void SendRest(Session& session, Instant now);
   void Receive(Session& session, Instant now);
-  bool Verify(Session& session, std::span<const uint8_t> bytes, Instant now);
+  void Verify(Session& session, std::span<const uint8_t> bytes, Instant now);
   void EndIfQuiet(Session& session, Instant now);
   void Lose(Session& session, SessionLoss loss, std::string detail,
             Instant now);
@@ -168,7 +164,7 @@ int EpollSessionClient::ServeDue(Instant now) {
     for (Session& session : sessions_) {
       if (session.over()) continue;
       Lose(session, SessionLoss::kUnanswered,
-           absl::StrCat(session.unanswered.size(), " blocks"), now);
+           absl::StrCat(session.stream.unanswered(), " blocks"), now);
     }
     give_up_ = Instant::Never();
   }
@@ -257,13 +253,12 @@ void EpollSessionClient::SendBlock(Session& session, Instant now) {
   // A client that was held up does not make up for it.
   if (session.due <= now) session.due = now + session.group->interval;
   if (session.unsent > 0 ||
-      session.unanswered.size() >= options_.unanswered_max) {
+      session.stream.unanswered() >= options_.unanswered_max) {
     ++report_.blocks_held;
     return;
   }
-  session.block = MakeSessionBlock(session.key, session.sent++);
+  session.block = session.stream.Next(now);
   session.unsent = session.block.size();
-  session.unanswered.push_back(now);
   ++report_.blocks_sent;
   SendRest(session, now);
 }
@@ -293,36 +288,16 @@ void EpollSessionClient::Receive(Session& session, Instant now) {
       ++report_.completed;
       return Over();
     }
-    if (!Verify(session, std::span(bytes).first(static_cast<size_t>(n)), now)) {
-      return;
-    }
+    Verify(session, std::span(bytes).first(static_cast<size_t>(n)), now);
     EndIfQuiet(session, now);
   }
 }
 
-bool EpollSessionClient::Verify(Session& session,
+void EpollSessionClient::Verify(Session& session,
                                 std::span<const uint8_t> bytes, Instant now) {
-  while (!bytes.empty()) {
-    const uint64_t number = session.verified / kSessionBlockSize;
-    const size_t at = session.verified % kSessionBlockSize;
-    const size_t n = std::min(bytes.size(), kSessionBlockSize - at);
-    SessionBlock wanted = MakeSessionBlock(session.key, number);
-    TransformEcho(number * kSessionBlockSize, wanted);
-    if (number >= session.sent ||
-        std::memcmp(bytes.data(), wanted.data() + at, n) != 0) {
-      Lose(session, SessionLoss::kWrongBytes,
-           absl::StrCat("at byte ", session.verified, " or the ", n, " after"),
-           now);
-      return false;
-    }
-    session.verified += n;
-    report_.bytes_verified += n;
-    bytes = bytes.subspan(n);
-    if (session.verified % kSessionBlockSize != 0) continue;
-
-    SessionWindow& window = report_.windows.back();
-    const absl::Duration gap = now - session.unanswered.front();
-    session.unanswered.pop_front();
+  SessionWindow& window = report_.windows.back();
+  const uint64_t before = session.stream.verified();
+  const bool good = session.stream.Take(bytes, now, [&](absl::Duration gap) {
     if (gap > window.longest_gap) {
       window.longest_gap = gap;
       window.longest_session = session.name;
@@ -333,13 +308,18 @@ bool EpollSessionClient::Verify(Session& session,
       changed_.notify_all();
     }
     session.answered = now;
-  }
-  return true;
+  });
+  report_.bytes_verified += session.stream.verified() - before;
+  if (good) return;
+  Lose(
+      session, SessionLoss::kWrongBytes,
+      absl::StrCat("in the block from byte ", session.stream.verified(), " on"),
+      now);
 }
 
 void EpollSessionClient::EndIfQuiet(Session& session, Instant now) {
   if (!finishing_ || session.state != Session::State::kLive ||
-      !session.unanswered.empty()) {
+      session.stream.unanswered() > 0) {
     return;
   }
   if (shutdown(session.fd.get(), SHUT_WR) != 0) {
@@ -362,7 +342,6 @@ void EpollSessionClient::Lose(Session& session, SessionLoss loss,
                               .detail = std::move(detail)});
   }
   session.state = Session::State::kLost;
-  session.unanswered.clear();
   Over();
   session.fd.Reset();
 }
@@ -408,8 +387,8 @@ absl::Duration EpollSessionClient::OldestUnanswered(
     Instant now, const Session** whose) const {
   absl::Duration oldest;
   for (const Session& session : sessions_) {
-    if (session.unanswered.empty()) continue;
-    const absl::Duration age = now - session.unanswered.front();
+    if (session.over()) continue;
+    const absl::Duration age = session.stream.waiting(now);
     if (age <= oldest) continue;
     oldest = age;
     *whose = &session;
