@@ -5,7 +5,9 @@
 //   - counters balance as counters.h says, frame by frame;
 //   - flows stay within the limit; the sink, the servers' counters and the
 //     scheduler agree on how many there are;
-//   - when all have been idle for long enough nothing is left of them.
+//   - when all have been idle for long enough nothing is left of them, nor of
+//     what a partner told of;
+//   - what is told is counted as a naive reader of the changes counts it.
 // Input: a script, a byte or a few for each step. What it leaves open goes on
 // with bytes made from it, so that a short input is a whole run, too.
 #include <algorithm>
@@ -13,208 +15,23 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <numeric>
-#include <random>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "ha/state_table.h"
+#include "ha/sync_record.h"
 #include "io/base/bytes.h"
 #include "io/base/check.h"
 #include "lb/l4/director.h"
+#include "lb/l4/director_fuzz_world.h"
 #include "lb/l4/frame_builder.h"
 #include "lb/l4/packet.h"
 
 namespace ballast::l4 {
 namespace {
-
-constexpr uint16_t kClientPort = 0;
-constexpr uint16_t kServerPort = 1;
-constexpr uint16_t kPuntPort = 2;
-constexpr uint32_t kFlowsMax = 5;
-constexpr MacAddress kOurMac = {{2, 0, 0, 0, 0, 1}};
-constexpr MacAddress kHostMac = {{2, 0, 0, 0, 0, 2}};
-constexpr MacAddress kNeighbourMac = {{2, 0, 0, 0, 1, 1}};
-
-class Script {
- public:
-  Script(const uint8_t* data, size_t size)
-      : data_(data),
-        size_(size),
-        prng_(std::accumulate(data, data + size, 1u, [](uint32_t h, uint8_t b) {
-          return (h ^ b) * 0x01000193u;
-        })) {}
-
-  bool done() const { return at_ >= size_ + kMore; }
-  uint8_t Byte() {
-    const size_t at = at_++;
-    return at < size_ ? data_[at] : static_cast<uint8_t>(prng_());
-  }
-  // Below `bound`, at most 256.
-  uint32_t Below(uint32_t bound) { return Byte() % bound; }
-  template <typename T, size_t n>
-  const T& Of(const std::array<T, n>& values) {
-    return values[Below(n)];
-  }
-  template <typename T>
-  const T& Of(const std::vector<T>& values) {
-    return values[Below(static_cast<uint32_t>(values.size()))];
-  }
-
- private:
-  static constexpr size_t kMore = 500;
-
-  const uint8_t* data_;
-  size_t size_;
-  size_t at_ = 0;
-  std::mt19937 prng_;
-};
-
-Endpoint E(const char* text) { return *Endpoint::Parse(text); }
-
-config::VirtualService Service(const char* endpoint, Protocol protocol,
-                               const std::vector<const char*>& servers,
-                               config::Forwarding forwarding) {
-  config::VirtualService service;
-  service.address = E(endpoint).address;
-  service.port = E(endpoint).port;
-  service.protocol = protocol;
-  for (const char* server : servers) {
-    service.servers.push_back(
-        {.endpoint = E(server), .forwarding = forwarding});
-  }
-  return service;
-}
-
-std::shared_ptr<const config::Model> Finished(config::Model model) {
-  std::set<Address> vips;
-  for (const auto& service : model.services) {
-    if (vips.insert(service.address).second) {
-      model.floating_addresses.push_back(
-          {.address = service.address, .service = true});
-    }
-  }
-  model.floating_addresses.push_back({.address = Ip("10.0.0.254")});
-  model.floating_addresses.push_back({.address = Ip("2001:db8:5::fe")});
-  return std::make_shared<config::Model>(std::move(model));
-}
-
-// What operators change: servers, their state, whole services.
-std::vector<std::shared_ptr<const config::Model>> MakeModels() {
-  constexpr auto kNat = config::Forwarding::kNat;
-  constexpr auto kRoute = config::Forwarding::kRoute;
-  config::Model first;
-  first.services = {
-      Service("192.0.2.10:80", Protocol::kTcp,
-              {"10.0.0.1:8080", "10.0.0.2:8080"}, kNat),
-      Service("192.0.2.10:53", Protocol::kUdp, {"10.0.0.1:0"}, kNat),
-      Service("192.0.2.11:80", Protocol::kTcp, {"10.0.0.2:80", "10.0.0.3:80"},
-              kRoute),
-      Service("[2001:db8:c::10]:80", Protocol::kTcp,
-              {"[2001:db8:5::1]:8080", "[2001:db8:5::2]:80"}, kNat),
-      Service("[2001:db8:c::10]:0", Protocol::kUdp, {"[2001:db8:5::1]:0"},
-              kNat),
-      Service("[2001:db8:c::11]:80", Protocol::kTcp, {"[2001:db8:5::2]:80"},
-              kRoute)};
-  first.services[0].persistence = {.enabled = true,
-                                   .timeout = absl::Minutes(6)};
-  first.services[3].schedule = config::Schedule::kSourceHash;
-
-  config::Model second = first;
-  second.drop_on_fail = true;
-  second.services[0].servers.erase(second.services[0].servers.begin());
-  second.services[0].schedule = config::Schedule::kLeastConnection;
-  second.services[0].sorry_server = {.endpoint = E("10.0.0.3:80")};
-  second.services[1].enabled = false;
-  second.services[3].servers[0].state = config::AdminState::kDraining;
-  second.services[3].servers[0].drain_time = absl::Seconds(2);
-  second.services[3].servers[0].drop_at_drain_end = true;
-
-  config::Model third = second;
-  third.services.erase(third.services.begin() + 2, third.services.end());
-  third.services[1].servers[0].endpoint = E("10.0.0.2:5353");
-  third.services[0].servers[0].connection_limit = 1;
-  return {Finished(first), Finished(second), Finished(third),
-          Finished(config::Model())};
-}
-
-const std::vector<std::shared_ptr<const config::Model>>& Models() {
-  static const auto& models = *new auto(MakeModels());
-  return models;
-}
-
-// Three networks: all well; nobody answers ARP; a thin link and no punt.
-std::shared_ptr<const ForwardingView> MakeView(bool neighbours, bool thin,
-                                               bool up) {
-  const std::vector<Port> ports = {
-      {.name = "client", .mac = kOurMac},
-      {.name = "server", .mac = kOurMac, .mtu = thin ? 100u : 1500u, .up = up},
-      {.name = "punt",
-       .mac = kOurMac,
-       .mtu = 65535,
-       .up = !thin,
-       .host_mac = kHostMac}};
-  const auto prefix = [](const char* text) { return *Prefix::Parse(text); };
-  const std::vector<Route> routes = {
-      {prefix("192.0.2.0/24"), kClientPort, std::nullopt, 0},
-      {prefix("2001:db8:c::/64"), kClientPort, std::nullopt, 0},
-      {prefix("0.0.0.0/0"), kClientPort, Ip("192.0.2.254"), 0},
-      {prefix("10.0.0.0/24"), kServerPort, std::nullopt, 0},
-      {prefix("2001:db8:5::/64"), kServerPort, std::nullopt, 0}};
-  absl::flat_hash_map<NeighbourKey, MacAddress> known;
-  if (neighbours) {
-    for (const char* text : {"192.0.2.7", "192.0.2.8", "192.0.2.254",
-                             "2001:db8:c::7", "2001:db8:c::8"}) {
-      known[{kClientPort, Ip(text)}] = kNeighbourMac;
-    }
-    for (const char* text : {"10.0.0.1", "10.0.0.2", "10.0.0.3",
-                             "2001:db8:5::1", "2001:db8:5::2"}) {
-      known[{kServerPort, Ip(text)}] = kNeighbourMac;
-    }
-  }
-  return std::make_shared<ForwardingView>(ports, routes, known);
-}
-
-const std::vector<std::shared_ptr<const ForwardingView>>& Views() {
-  static const auto& views = *new std::vector{
-      MakeView(true, false, true), MakeView(false, false, true),
-      MakeView(true, true, true), MakeView(true, false, false)};
-  return views;
-}
-
-// Who may be at either end of a packet; some clients are behind the router,
-// some are servers.
-struct Ends {
-  std::vector<Endpoint> clients, services, servers;
-};
-const Ends& EndsOf(bool v6) {
-  static const auto& v4_ends =
-      *new Ends{{E("192.0.2.7:4000"), E("192.0.2.7:4001"), E("192.0.2.8:4000"),
-                 E("198.51.100.1:4000"), E("10.0.0.1:4000")},
-                {E("192.0.2.10:80"), E("192.0.2.10:53"), E("192.0.2.11:80"),
-                 E("192.0.2.10:81"), E("10.0.0.254:22")},
-                {E("10.0.0.1:8080"), E("10.0.0.2:8080"), E("10.0.0.1:53"),
-                 E("10.0.0.3:80")}};
-  static const auto& v6_ends =
-      *new Ends{{E("[2001:db8:c::7]:4000"), E("[2001:db8:c::7]:4001"),
-                 E("[2001:db8:c::8]:4000"), E("[2001:db8:5::1]:4000")},
-                {E("[2001:db8:c::10]:80"), E("[2001:db8:c::10]:53"),
-                 E("[2001:db8:c::11]:80"), E("[2001:db8:5::fe]:80")},
-                {E("[2001:db8:5::1]:8080"), E("[2001:db8:5::2]:80"),
-                 E("[2001:db8:5::1]:53")}};
-  return v6 ? v6_ends : v4_ends;
-}
-
-Bytes ArpPacket(const Address& sender, const Address& target, bool reply) {
-  Bytes arp = FromHex("0001 0800 0604 0000 02 00 00 00 01 01");
-  arp[7] = reply ? 2 : 1;
-  arp.insert(arp.end(), sender.wire().begin(), sender.wire().end());
-  arp.resize(24);
-  arp.insert(arp.end(), target.wire().begin(), target.wire().end());
-  return arp;
-}
 
 class Run : public FlowSink {
  public:
@@ -223,7 +40,9 @@ class Run : public FlowSink {
                               .persistence_entries_max = 3,
                               .fragments_max = 4,
                               .pending_frames_max = 3,
-                              .sink = this};
+                              .sink = this,
+                              .changes_max = 64,
+                              .unbound_max = 3};
     Build(0);
     auto director =
         Director::Create(options, plan_, Views()[script_.Below(2)], now_);
@@ -238,6 +57,7 @@ class Run : public FlowSink {
       CheckCounters();
     }
     Process();
+    director_->SetFollowing(now_, false);
     // A view that lets everything leave, then silence.
     for (int i = 0; i < 8; ++i) {
       now_ += absl::Minutes(20);
@@ -246,6 +66,7 @@ class Run : public FlowSink {
       CheckCounters();
     }
     BALLAST_CHECK(director_->flow_count() == 0);
+    BALLAST_CHECK(director_->Mark(now_) == ha::TableSummary{});
     BALLAST_CHECK(held_.empty());
   }
 
@@ -264,7 +85,7 @@ class Run : public FlowSink {
   };
 
   void Step() {
-    switch (script_.Below(20)) {
+    switch (script_.Below(22)) {
       case 0:
         Process();
         return;
@@ -306,6 +127,14 @@ class Run : public FlowSink {
         Process();
         Records();
         return;
+      case 9:
+        Process();
+        Partner();
+        return;
+      case 10:
+        Process();
+        Told();
+        return;
       default:
         Add(NextFrame());
     }
@@ -338,7 +167,7 @@ class Run : public FlowSink {
       default:
         break;
     }
-    Bytes frame = Framed(PacketBetween(from, to, script_.Below(12)));
+    Bytes frame = Framed(PacketBetween(script_, from, to, script_.Below(12)));
     std::copy(kOurMac.bytes.begin(), kOurMac.bytes.end(), frame.begin());
     std::copy(kNeighbourMac.bytes.begin(), kNeighbourMac.bytes.end(),
               frame.begin() + 6);
@@ -358,55 +187,6 @@ class Run : public FlowSink {
                                  frame.begin() + 14, frame.begin() + 34))));
     }
     return frame;
-  }
-
-  Bytes PacketBetween(const Endpoint& from, const Endpoint& to, uint32_t kind) {
-    constexpr std::array<uint8_t, 10> kFlags = {
-        kTcpSyn, kTcpSyn, kTcpSyn, kTcpSyn,           kTcpSyn | kTcpAck,
-        kTcpAck, kTcpAck, kTcpAck, kTcpFin | kTcpAck, kTcpRst | kTcpAck};
-    const bool v4 = from.address.is_v4();
-    const Bytes data(script_.Below(2) * 100);
-    switch (kind) {
-      default:
-        return IpPacket(
-            from.address, to.address, kProtocolTcp,
-            Tcp(from, to, {.flags = script_.Of(kFlags), .data = data}));
-      case 6:
-      case 7:
-        return IpPacket(from.address, to.address, kProtocolUdp,
-                        Udp(from, to, data));
-      case 8: {  // A fragment, first or later.
-        if (!v4) return IpPacket(from.address, to.address, 47, data);
-        const bool first = script_.Below(2) != 0;
-        Bytes body = Udp(from, to, Bytes(40));
-        body.resize(first ? 16 : 24);
-        return Ipv4(from.address, to.address, kProtocolUdp, body,
-                    {.id = static_cast<uint16_t>(script_.Below(16)),
-                     .fragment = static_cast<uint16_t>(first ? 0x2000 : 2)});
-      }
-      case 9: {  // An error of either end, or a router, about the other's.
-        const Bytes quoted =
-            IpPacket(to.address, from.address, kProtocolTcp, Tcp(to, from));
-        const Bytes rest = Concat({{0, 0, 5, 0x14}, quoted});
-        return v4 ? Ipv4(from.address, to.address, kProtocolIcmp,
-                         Icmp(from.address, to.address, 3, 4, rest))
-                  : Ipv6(from.address, to.address, kProtocolIcmpV6,
-                         Icmp(from.address, to.address, 2, 0, rest));
-      }
-      case 10: {
-        const Bytes rest = {0, 1, 0, 2, 'x'};
-        return v4 ? Ipv4(from.address, to.address, kProtocolIcmp,
-                         Icmp(from.address, to.address, 8, 0, rest))
-                  : Ipv6(from.address, to.address, kProtocolIcmpV6,
-                         Icmp(from.address, to.address, 128, 0, rest));
-      }
-      case 11: {  // Nearly spent.
-        const Bytes body = Tcp(from, to, {.flags = kTcpSyn});
-        return v4 ? Ipv4(from.address, to.address, kProtocolTcp, body,
-                         {.ttl = 1})
-                  : Ipv6(from.address, to.address, kProtocolTcp, body, 1);
-      }
-    }
   }
 
   Frame Own(const Bytes& bytes, size_t headroom, size_t tailroom) {
@@ -525,6 +305,107 @@ class Run : public FlowSink {
     BALLAST_CHECK(flows <= director_->flow_count());
   }
 
+  // The pair's orders.
+  void Partner() {
+    switch (script_.Below(8)) {
+      case 0:
+        director_->StartTelling(now_);
+        known_.clear();
+        lost_ = director_->changes_lost();
+        return;
+      case 1:
+        if (script_.Below(4) == 0) {
+          director_->StopTelling(now_);
+          lost_ = ~uint64_t{0};  // Nobody reads: nothing to compare.
+        }
+        return;
+      case 2:
+        director_->SetFollowing(now_, script_.Below(2) != 0);
+        return;
+      case 3:
+        director_->BeginReplace(now_);
+        lost_ = ~uint64_t{0};
+        return;
+      case 4:
+        director_->EndReplace(now_, script_.Below(2) != 0);
+        return;
+      case 5:
+        director_->SetSync({.settings = {.threshold = script_.Below(4),
+                                         .period = script_.Below(4),
+                                         .refresh_s = script_.Below(3),
+                                         .retries = script_.Below(4)},
+                            .gone = true,
+                            .template_every_packet = script_.Below(2) != 0});
+        return;
+      case 6:
+        director_->SetLease(script_.Below(4) == 0 ? now_ : Instant::Never());
+        return;
+      default: {
+        ha::StateTable::Cursor cursor;
+        std::array<ha::SyncRecord, 3> records;
+        while (!cursor.done) {
+          const size_t count = director_->Export(now_, cursor, records);
+          for (size_t i = 0; i < count; ++i) Know(records[i]);
+        }
+        Compare();
+        return;
+      }
+    }
+  }
+
+  void Know(const ha::SyncRecord& record) {
+    const auto key =
+        std::tuple(record.protocol, record.client, record.virtual_service);
+    if (record.kind == ha::SyncRecord::Kind::kConnection) known_[key] = record;
+    if (record.kind == ha::SyncRecord::Kind::kGone) known_.erase(key);
+  }
+
+  void Compare() {
+    const ha::TableSummary told = director_->Mark(now_);
+    std::array<ha::SyncRecord, 5> records;
+    while (const size_t count = director_->TakeChanges(now_, records)) {
+      for (size_t i = 0; i < count; ++i) Know(records[i]);
+    }
+    if (director_->changes_lost() != lost_) return;
+    ha::TableSummary known;
+    for (const auto& [key, record] : known_) {
+      ++known.count;
+      known.digest += ha::IdentityHash(record);
+    }
+    BALLAST_CHECK(told == known);
+  }
+
+  // What a partner might say, and what it never would.
+  void Told() {
+    std::array<ha::SyncRecord, 2> records;
+    for (ha::SyncRecord& record : records) {
+      const bool v6 = script_.Below(3) == 0;
+      const Ends& ends = EndsOf(v6);
+      record.kind = static_cast<ha::SyncRecord::Kind>(1 + script_.Below(3));
+      record.protocol = script_.Below(3) == 0 ? kProtocolUdp : kProtocolTcp;
+      record.v6 = v6 != (script_.Below(32) == 0);
+      record.has_detail = script_.Below(2) != 0;
+      record.state = record.protocol == kProtocolUdp ? 0 : script_.Below(12);
+      record.flags = script_.Byte() << script_.Below(8);
+      record.timeout_s = script_.Below(3) == 0 ? 0 : script_.Byte() * 4;
+      record.client = script_.Of(ends.clients);
+      record.virtual_service = script_.Of(ends.services);
+      record.server = script_.Of(ends.servers);
+      record.idle_ms = uint32_t{script_.Byte()} << script_.Below(25);
+      record.client_packets = script_.Byte();
+      record.client_acknowledged = script_.Byte();
+    }
+    const ha::ApplyCounts counts = director_->Apply(now_, records);
+    BALLAST_CHECK(counts.created + counts.updated + counts.removed +
+                      counts.unbound + counts.stale + counts.refused <=
+                  records.size());
+    BALLAST_CHECK(director_->unbound_count() <= 3);
+    // Told by it, and not by us.
+    if (counts.created + counts.updated + counts.removed + counts.unbound > 0) {
+      lost_ = ~uint64_t{0};
+    }
+  }
+
   void CheckCounters() {
     const DirectorCounters& c = director_->counters().director;
     uint64_t drops = 0;
@@ -565,6 +446,9 @@ class Run : public FlowSink {
   uint32_t cookie_ = 0;
   uint64_t received_ = 0, sent_ = 0, punted_ = 0, dropped_ = 0, made_ = 0;
   uint64_t flows_told_ = 0;
+  // What a reader of the changes knows; the losses it knows of.
+  std::map<std::tuple<uint8_t, Endpoint, Endpoint>, ha::SyncRecord> known_;
+  uint64_t lost_ = ~uint64_t{0};
 };
 
 }  // namespace

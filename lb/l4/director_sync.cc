@@ -89,7 +89,8 @@ size_t Director::Export(Instant now, ha::StateTable::Cursor& cursor,
           const Unbound* unbound = context_.unbound.Find(key);
           if (unbound != nullptr) line = context_.unbound.PlaceOf(unbound) + 1;
         } else if (record.v6 == (cursor.position[0] == kV6)) {
-          line = record.v6 ? v6_.LineOf(record) : v4_.LineOf(record);
+          line = record.v6 ? v6_.ExportedLineOf(record)
+                           : v4_.ExportedLineOf(record);
         }
         return line > begin && (next == 0 || line <= next);
       });
@@ -196,8 +197,10 @@ void Director::ApplyOne(Instant now, const ha::SyncRecord& record,
     case Kind::kConnection: {
       // Full of what the partner has not told again: that goes first.
       if (context_.connections_left == 0 && !context_.active) {
-        if (!v4_.SweepUntold(kSweepLines, true))
-          v6_.SweepUntold(kSweepLines, true);
+        v4_.SweepUntold(kSweepLines, true);
+      }
+      if (context_.connections_left == 0 && !context_.active) {
+        v6_.SweepUntold(kSweepLines, true);
       }
       const PlanServer* server = FindServer(*context_.plan, record);
       if (record.v6 ? v6_.Apply(now, record, server, counts)
@@ -241,7 +244,7 @@ void Director::KeepUnbound(Instant now, const ha::SyncRecord& record,
     }
     if (unbound->record.server != record.server) {
       if ((record.flags & ha::kInactive) != 0 && !record.has_detail &&
-          record.kind == Kind::kConnection) {
+          !context_.following && record.kind == Kind::kConnection) {
         ++counts.stale;  // As of a bound one.
         return;
       }

@@ -116,8 +116,9 @@ class FlowPath {
   // mark cleared. True when the whole table has been seen.
   bool SweepUntold(size_t lines, bool remove);
   void RestartUntoldSweep() { untold_cursor_ = 0; }
-  // The table's line of the flow a record names; 0: none.
-  uint32_t LineOf(const ha::SyncRecord& record);
+  // The table's line of the flow a record names, if Export() tells of it; else
+  // 0.
+  uint32_t ExportedLineOf(const ha::SyncRecord& record);
 
  private:
   Verdict Forward(Instant now, Entry& entry, PacketDirection direction,
@@ -144,6 +145,7 @@ class FlowPath {
   // Packets from the client that the table has counted: worth a record?
   void Ask(Instant now, Entry& entry, uint32_t count_before);
   void TellNow(Entry& entry);
+  bool IsExported(const Entry& entry) const;
   // The first packet of a synced flow.
   void Awake(Entry& entry);
   void Update(Instant now, Entry& entry, const ha::SyncRecord& record);

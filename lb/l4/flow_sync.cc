@@ -1,10 +1,10 @@
 // FlowPath: flows told to the partner and by it.
 //
-// Rules, of ../protocols "IPVS connection synchronisation":
+// Rules, by "IPVS connection synchronisation" where a section is named:
 //   P1  a packet of the client's is asked about after it moved the state (§6.1)
 //   P2  a record of a flow with another server replaces it; one that says
-//       inactive is ignored then, unless it comes from a unit of ours, which
-//       tells the end of the old flow or sends its whole table (§8.2/2)
+//       inactive is ignored then (§8.2/2), unless a partner of ours is
+//       followed: there the old one has ended, whether that was told or not
 //   P3  found: the inactive bit, state and timeout are taken over (§8.2/3, 7,
 //   8) P4  created: the server is found here, by our configuration, which also
 //       says how to forward (§8.2/4)
@@ -96,11 +96,7 @@ uint32_t FlowPath<A>::Export(Instant now, uint32_t cursor, size_t& count,
   count = 0;
   return table_.Walk(
       cursor, static_cast<uint32_t>(records.size()), [&](Entry& entry) {
-        if (entry.Has(kReset) || !context_.servers[entry.server_slot].valid ||
-            (entry.protocol == kProtocolTcp &&
-             !IsSyncedTcpState(entry.state))) {
-          return;
-        }
+        if (!IsExported(entry)) return;
         ha::SyncRecord record = RecordOf(entry);
         record.has_detail = true;
         record.idle_ms = entry.Has(kSynced)
@@ -117,9 +113,16 @@ uint32_t FlowPath<A>::Export(Instant now, uint32_t cursor, size_t& count,
 }
 
 template <typename A>
-uint32_t FlowPath<A>::LineOf(const ha::SyncRecord& record) {
+bool FlowPath<A>::IsExported(const Entry& entry) const {
+  return !entry.Has(kReset) && context_.servers[entry.server_slot].valid &&
+         (entry.protocol != kProtocolTcp || IsSyncedTcpState(entry.state));
+}
+
+template <typename A>
+uint32_t FlowPath<A>::ExportedLineOf(const ha::SyncRecord& record) {
   const auto found = table_.Find(TupleOf<A>(record));
-  return found && found.direction == PacketDirection::kFromClient
+  return found && found.direction == PacketDirection::kFromClient &&
+                 IsExported(*found.connection)
              ? table_.HandleOf(found.connection).index()
              : 0;
 }
@@ -142,7 +145,8 @@ bool FlowPath<A>::Apply(Instant now, const ha::SyncRecord& record,
       ++counts.updated;
       return true;
     }
-    if ((record.flags & ha::kInactive) != 0 && !record.has_detail) {  // P2
+    if ((record.flags & ha::kInactive) != 0 && !record.has_detail &&
+        !context_.following) {  // P2
       ++counts.stale;
       return true;
     }
@@ -305,10 +309,11 @@ void FlowPath<A>::KeepUnbound(Entry& entry) {
 #define BALLAST_FLOW_SYNC(A)                                                  \
   template ha::SyncRecord FlowPath<A>::RecordOf(const Connection<A>&) const;  \
   template void FlowPath<A>::TellNow(Connection<A>&);                         \
+  template bool FlowPath<A>::IsExported(const Connection<A>&) const;          \
   template void FlowPath<A>::Ask(Instant, Connection<A>&, uint32_t);          \
   template uint32_t FlowPath<A>::Export(Instant, uint32_t, size_t&,           \
                                         std::span<ha::SyncRecord>);           \
-  template uint32_t FlowPath<A>::LineOf(const ha::SyncRecord&);               \
+  template uint32_t FlowPath<A>::ExportedLineOf(const ha::SyncRecord&);       \
   template bool FlowPath<A>::Apply(Instant, const ha::SyncRecord&,            \
                                    const PlanServer*, ha::ApplyCounts&);      \
   template Connection<A>* FlowPath<A>::Create(Instant, const ha::SyncRecord&, \
