@@ -288,7 +288,7 @@ void Election::Take(RoleReason reason, bool incomplete) {
   incomplete |= options_.syncs && followed_ && !complete_;
   if (incomplete) ++stats_.took_over_incomplete;
   armed_ = false;  // E8
-  yielded_ = followed_ = complete_ = false;
+  yielded_ = followed_ = false;
   hand_over_.reset();
   offer_until_ = Instant();
   actions_.push_back(Action::kTakeRole);

@@ -16,9 +16,11 @@
 //   E2  while it is heard, the role is taken from an active peer only by
 //       hand-over: the claimant says kClaimsRole with kComplete, the active one
 //       stops, then says kYielded with its final position, and the claimant is
-//       active once it has applied that. Claims are made by a preferred unit
-//       that is armed, and by one that is offered the role; only they are
-//       answered
+//       active once it has applied that, or after 250 ms or T/2 without it,
+//       the shorter. Claims are made by a preferred unit that is armed, and by
+//       one that is offered the role, with no fewer HA interfaces up than the
+//       active one; only they are answered. A yielder that hears no successor
+//       takes the role back: after T, or 2 T while it hears the claimant
 //   E3  a peer that is silent, died, left, or says it is not active any more is
 //       succeeded at once, complete or not; `incomplete` is counted
 //   E4  two that listen: the preferred one first, else First; the other waits

@@ -148,12 +148,21 @@ TEST_F(HandOverSyncTest,
               Contains(Action::kTakeRole));
 }
 
+TEST_F(HandOverSyncTest, E2_TheYielderTakesTheRoleBackFromAClaimantThatDied) {
+  Unit unit = ActiveUnit(first_);
+  unit.Hear(From(preferred_, Role::kStandby, kClaimsRole | kComplete));
+  unit.election.OnPeerDied(unit.now());
+  EXPECT_EQ(unit.election.role(), Role::kActive);
+  EXPECT_EQ(unit.election.reason(), RoleReason::kPeerDied);
+}
+
 TEST_F(HandOverSyncTest, E2_TheYielderLeavesAClaimantThatIsHeardAnotherT) {
   Unit unit = ActiveUnit(first_);
   const Advert claim =
       From(preferred_, Role::kStandby, kClaimsRole | kComplete);
   unit.HearFor(2 * kT - kTick, claim);
   EXPECT_EQ(unit.election.role(), Role::kStandby);
+  EXPECT_EQ(unit.election.history().size(), 2u);  // Active, standby.
   unit.Run(kTick);
   EXPECT_EQ(unit.election.role(), Role::kActive);
 }
@@ -197,6 +206,19 @@ TEST_F(HandOverSyncTest, E2_WithoutSyncARoleMovesWithoutATable) {
   Unit active = ActiveUnit(first_);
   active.Hear(From(preferred_, Role::kStandby, kClaimsRole));
   EXPECT_EQ(active.election.role(), Role::kStandby);
+}
+
+TEST_F(HandOverSyncTest, E2_AUnitThatWasActiveIsCompleteOnlyOnceToldSo) {
+  Unit unit = StandbyUnit(second_, first_);
+  unit.Sync(true, 10);
+  unit.Run(kT);
+  ASSERT_EQ(unit.election.role(), Role::kActive);
+  unit.Stall(kT);
+  unit.election.Tick(unit.now());
+  unit.Hear(From(first_, Role::kActive));
+  EXPECT_FALSE(unit.election.MakeAdvert().Has(kComplete));
+  unit.Sync(true, 20);
+  EXPECT_TRUE(unit.election.MakeAdvert().Has(kComplete));
 }
 
 TEST_F(HandOverSyncTest, E2_SwitchoverByCommandOffersAndYields) {
@@ -345,6 +367,16 @@ TEST_F(HandOverSyncTest, LeavingWaitsNoLongerThanItsPatience) {
   EXPECT_EQ(unit.election.role(), Role::kActive);
   EXPECT_THAT(unit.Run(kTick),
               ElementsAre(Action::kYield, Action::kSendAdvert));
+  EXPECT_EQ(unit.election.role(), Role::kLeaving);
+}
+
+TEST_F(HandOverSyncTest, AUnitThatYieldedToLeaveDoesNotTakeTheRoleBack) {
+  Unit unit = ActiveUnit(first_);
+  unit.Hear(From(second_, Role::kStandby, kComplete));
+  unit.election.Leave(unit.now(), absl::Minutes(1));
+  unit.Hear(From(second_, Role::kStandby, kClaimsRole | kComplete));
+  ASSERT_EQ(unit.election.role(), Role::kStandby);
+  EXPECT_THAT(unit.Run(absl::Minutes(2)), Not(Contains(Action::kTakeRole)));
   EXPECT_EQ(unit.election.role(), Role::kLeaving);
 }
 

@@ -178,12 +178,13 @@ TEST_F(ElectionRulesSyncTest,
     unit.election.OnTableGiven(unit.now(), true);
     unit.Run(kT);
     EXPECT_EQ(unit.election.role(), Role::kActive);
+    EXPECT_EQ(unit.election.history().size(), 1u);
   }
   Unit unit = ActiveUnit(second_);
   unit.Hear(From(first_, Role::kActive));
   unit.election.OnPeerDied(unit.now());
   unit.Run(kT);
-  EXPECT_EQ(unit.election.role(), Role::kActive);
+  EXPECT_EQ(unit.election.history().size(), 1u);
 }
 
 TEST(ElectionRulesTest, E5_TheOneThatStaysAnnouncesAgainWhenTheOtherYields) {

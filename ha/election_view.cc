@@ -81,8 +81,8 @@ Instant Election::TakeAt() const {
                           ? peer_->role == Role::kStandby
                           : PeerAhead() && (peer_->role == Role::kStandby ||
                                             peer_->role == Role::kBooting);
-  if (!defers) return free;
-  return Later(free, Earlier(free + timeout(), heard_until_));
+  // (Should it fall silent before that: there is no peer then.)
+  return defers ? free + timeout() : free;
 }
 
 absl::Duration Election::FastInterval() const {
