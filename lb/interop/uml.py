@@ -50,7 +50,9 @@ done
 """
 
 # Gratuitous ARP replies and unsolicited neighbour advertisements for each
-# LINK=ADDRESS, from the link's own MAC. Runs inside.
+# LINK=ADDRESS, from the link's own MAC. (An ARP reply whose target MAC is not its
+# sender's is not gratuitous to Linux: for a second after the last it is ignored.)
+# Runs inside.
 ANNOUNCE = """
 import socket, struct, sys
 E = bytes.fromhex
@@ -71,7 +73,7 @@ for pair in sys.argv[1:]:
   else:
     ip = socket.inet_aton(address)
     frame = (E('ff' * 6) + mac + E('0806') + E('0001080006040002') + mac + ip
-             + E('ff' * 6) + ip)
+             + mac + ip)
   s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
   s.bind((link, 0))
   s.send(frame)
