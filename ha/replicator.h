@@ -28,93 +28,65 @@
 //     is itself a leader. Records are added or ignored, none is removed.
 //
 // complete()  a follower that has all of the table, no change missing, and sums
-//     that agreed when last compared.
+//     that agreed when last compared. (A position heard of counts as missing
+//     once it is repair_after late: adverts overtake datagrams.)
+//
+// Positions count datagrams, from 1 in each leadership: its number is in their
+// upper 20 bits. A unit's leadership grows whenever it begins to lead, and
+// whenever it ceases to tell while it leads; so no position of before can be
+// taken for one of now, and a follower that hears of a later leadership than
+// the one it follows knows that it must ask anew. (Those of an earlier start of
+// the partner never get here: boot ids.)
 //
 // Payloads (big endian). A sync datagram: position (8), then sections.
 //   section: type (1), 0 (1), length (2), bytes
 //     1  an IPVS version 1 message (ipvs_wire.h), detail as its option
-//     2  connections gone, 37 or 13 bytes each (protocol, v6, client, virtual)
+//     2  connections gone, 38 or 14 bytes each: protocol (1), v6 (1), client
+//        and virtual endpoint (address 16 or 4, port 2)
 //     3  an L7 persistence entry (l7_record.h)
-//     4  sum: count (8), digest (8)
-//   position 0: a request of the follower: type 16 = repair: first (8), last
-//   (8)
+//     4  sum: count (8), digest (8). The last section.
+//     5  ask anew: changes were lost (R5), or a resync. The last section.
+//   position 0: no change, but at most 32 sections of
+//     16 of a follower, repair: first (8), last (8)
+//     17 of a leader, these it does not have any more: first (8), last (8)
 // Stream messages: type (1), then
-//     32 request: transfer id (8)      33 begin: id (8), 0 replace or 1 merge,
-//                                         records about (8)
+//     32 request: transfer id (8)
+//     33 begin: id (8), 0 replace or 1 merge (1), records about (8), position
+//        (8) which the changes in it follow
 //     34 a datagram's bytes, in its place
-//     35 records: sections 1           36 end: id, position (8), count, digest
-//     37 done: id (8), 0 equal, 1 not; count, digest
+//     35 records: sections 1
+//     36 end: id (8), position (8), count (8), digest (8)
+//     37 done: id (8), 0 equal or 1 not (1), count (8), digest (8)
+//   A transfer begins only as the answer to the last request, by its id; a
+//   merge needs none. A follower whose transfer failed or whose sums differ
+//   asks at once if it did not for a while, else after a pause: 1 s, doubled
+//   each time up to 60 s, until a sum agrees.
 //
 // Bounds   outgoing: queue_max datagrams kept for repair; incoming: as many out
-//          of order. Pacing: burst_max datagrams each millisecond.
+//          of order; queue_max L7 entries waiting. Pacing: burst_max datagrams
+//          each millisecond, and what a stream takes. L7 entries told before
+//          the partner came are not told again.
 // Errors   what cannot be decoded is dropped and counted.
 // Threads  one.
 #ifndef HA_REPLICATOR_H_
 #define HA_REPLICATOR_H_
 
-#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
-#include <string>
-#include <vector>
 
-#include "absl/time/time.h"
 #include "ha/l7_record.h"
+#include "ha/replication.h"
 #include "ha/state_table.h"
 #include "io/base/instant.h"
 
 namespace ballast::ha {
 
-struct ReplicatorStats {
-  uint64_t records_sent = 0;
-  uint64_t datagrams_sent = 0;
-  uint64_t bytes_sent = 0;
-  uint64_t datagrams_received = 0;
-  uint64_t records_received = 0;
-  ApplyCounts applied;
-  uint64_t gaps = 0;           // Times a datagram was missing.
-  uint64_t repaired = 0;       // Datagrams that came after being asked for.
-  uint64_t resent = 0;         // Datagrams sent again.
-  uint64_t repair_failed = 0;  // The leader no longer had it.
-  uint64_t duplicates = 0;     // Had it already: not applied again.
-  uint64_t malformed = 0;
-  uint64_t overflow = 0;  // Changes dropped by a full queue (R5).
-  uint64_t sums_compared = 0;
-  uint64_t sums_differed = 0;
-  uint64_t transfers_begun = 0;  // As leader or follower.
-  uint64_t transfers_complete = 0;
-  uint64_t transfer_records = 0;  // Of the current or last one, so far
-  uint64_t transfer_total = 0;    // of about so many.
-};
-
 class Replicator {
  public:
-  class Host {
-   public:
-    virtual ~Host() = default;
-    // To the partner; may be lost.
-    virtual void SendSync(Instant now, std::span<const uint8_t> payload) = 0;
-    // False: no stream, or no room in it now; try again later.
-    virtual bool SendStream(Instant now, std::span<const uint8_t> payload) = 0;
-    // An L7 entry of the partner.
-    virtual void ApplyL7(Instant now, const L7Record& record) = 0;
-  };
-
-  struct Options {
-    bool l4 = true;  // Inter HA L4 TCP Connection Updates.
-    bool l7 = false;
-    size_t payload_max = 1400;  // Of a datagram, before it is sealed.
-    size_t queue_max = 4096;    // Datagrams.
-    size_t burst_max = 64;
-    // A partly filled datagram is sent when its first record is this old.
-    absl::Duration flush_after = absl::Milliseconds(10);
-    absl::Duration repair_after = absl::Milliseconds(5);
-    absl::Duration sum_period = absl::Seconds(1);
-    uint8_t syncid = 0;
-    uint64_t seed = 0;  // Makes transfer ids.
-  };
+  using Host = ReplicationHost;
+  using Options = ReplicationOptions;
 
   // `table` and `host` outlive it.
   Replicator(const Options& options, StateTable& table, Host& host);
@@ -129,7 +101,9 @@ class Replicator {
   // Leader, about to yield: sends all changes and a sum now. position() is
   // final then. Resends go on until the next role.
   void Finish(Instant now);
-  // R6. Leader: gives its table to a leader; `done(complete)` is called once.
+  // R6. Leader: gives its table to a leader; `done(complete)` is called once,
+  // in any of the calls here, at the latest at the next role. Without a stream
+  // it waits for one.
   void GiveTable(Instant now, std::function<void(bool complete)> done);
   // Leader: gives the follower everything anew ("resync").
   void Resync(Instant now);
@@ -143,13 +117,14 @@ class Replicator {
   void OnStreamDown(Instant now);
   void OnStream(Instant now, std::span<const uint8_t> payload);
   void OnLeaderPosition(Instant now, uint64_t position);  // R4.
-  // At deadline(), or any time; a leader at least every few milliseconds, to
-  // take the table's changes.
+  // At deadline(), or any time. A leader's deadline() is never far: it has to
+  // look for the table's changes.
   void Tick(Instant now);
   Instant deadline() const;
 
   // -- Outcome --------------------------------------------------------------
-  // Leader: of the last datagram sent. Follower: of the last one applied.
+  // Leader: of the last datagram sent, also after Finish(). Follower: of the
+  // last one applied; 0 while it has no whole table.
   uint64_t position() const;
   bool complete() const;
   // Follower: how far behind the leader's last known position, in datagrams.

@@ -1,0 +1,413 @@
+#include "ha/replication_leader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "io/base/check.h"
+
+namespace ballast::ha {
+namespace {
+
+constexpr size_t kBatch = 64;
+// The type of a stream message is not part of a datagram.
+constexpr size_t kFront = 8;
+// After the stream had no room.
+constexpr absl::Duration kRetry = absl::Milliseconds(5);
+// While there is more to do than one call may.
+constexpr absl::Duration kSoon = absl::Milliseconds(1);
+
+}  // namespace
+
+ReplicationLeader::ReplicationLeader(const ReplicationOptions& options,
+                                     StateTable& table, ReplicationHost& host,
+                                     ReplicatorStats& stats)
+    : options_(options),
+      table_(table),
+      host_(host),
+      stats_(stats),
+      outgoing_(options.queue_max),
+      pacer_(options.burst_max),
+      giver_(options, table, outgoing_, stats),
+      packer_(kFront, options.payload_max, options.syncid),
+      batch_(kBatch),
+      applier_(options, table, host, stats),
+      taker_(options, table, applier_, stats) {}
+
+// -- Roles ------------------------------------------------------------------
+
+void ReplicationLeader::Begin(Instant now, bool stream) {
+  End(now);
+  outgoing_.StartLeadership();
+  phase_ = Phase::kAlone;
+  stream_ = stream;
+  stream_ended_ = now;
+}
+
+void ReplicationLeader::End(Instant now) {
+  if (phase_ == Phase::kGiving || phase_ == Phase::kTelling) {
+    table_.StopTelling(now);
+  }
+  taker_.Abandon(now);
+  giver_.Stop();
+  packer_.Clear();
+  l7_.clear();
+  done_.reset();
+  sum_.reset();
+  ask_anew_ = backlog_ = blocked_ = false;
+  phase_ = Phase::kIdle;
+  deadline_ = Instant::Never();
+  FinishGiveTable(false);
+}
+
+void ReplicationLeader::Finish(Instant now) {
+  if (!leading()) return;
+  taker_.Abandon(now);
+  giver_.Stop();
+  if (phase_ == Phase::kTelling) {
+    NoticeLoss();
+    for (; !l7_.empty(); l7_.pop_front()) Pack(now, l7_.front());
+    if (options_.l4) {
+      if (sum_) {
+        TakeChanges(now, /*paced=*/false);
+        PackSum(now);
+      }
+      sum_ = table_.Mark(now);
+      TakeChanges(now, /*paced=*/false);
+      PackSum(now);
+    }
+    Flush(now);
+  }
+  if (phase_ != Phase::kAlone) table_.StopTelling(now);
+  phase_ = Phase::kFinished;
+  FinishGiveTable(false);
+  Reckon(now);
+}
+
+void ReplicationLeader::BeAlone(Instant now) {
+  table_.StopTelling(now);
+  giver_.Stop();
+  packer_.Clear();
+  l7_.clear();
+  sum_.reset();
+  ask_anew_ = backlog_ = blocked_ = false;
+  outgoing_.StartLeadership();
+  phase_ = Phase::kAlone;
+}
+
+void ReplicationLeader::Resync(Instant now) {
+  if (phase_ == Phase::kTelling) ask_anew_ = true;
+  if (phase_ == Phase::kGiving && !giver_.merge()) giver_.Break();
+  Reckon(now);
+}
+
+// -- The stream -------------------------------------------------------------
+
+void ReplicationLeader::OnStreamUp(Instant now) {
+  stream_ = true;
+  Reckon(now);
+}
+
+void ReplicationLeader::OnStreamDown(Instant now) {
+  stream_ = false;
+  stream_ended_ = now;
+  taker_.Abandon(now);
+  done_.reset();
+  merge_sent_ = false;  // A merge begins again by the next stream.
+  if (phase_ == Phase::kGiving) BeAlone(now);
+  Reckon(now);
+}
+
+void ReplicationLeader::OnStream(Instant now, StreamMessage type,
+                                 std::span<const uint8_t> body) {
+  if (!leading()) {
+    ++stats_.outdated;
+    return;
+  }
+  switch (type) {
+    case StreamMessage::kRequest:
+      if (const auto request = DecodeRequest(body)) {
+        OnRequest(now, *request);
+        return;
+      }
+      break;
+    case StreamMessage::kDone:
+      if (const auto done = DecodeDone(body)) return OnDone(*done);
+      break;
+    case StreamMessage::kBegin:
+      if (const auto begin = DecodeBegin(body)) {
+        // What is no merge is of a time when this unit followed.
+        if (begin->merge) {
+          taker_.Begin(now, *begin);
+        } else {
+          ++stats_.outdated;
+        }
+        return;
+      }
+      break;
+    case StreamMessage::kChanges:
+      return OnMerge(now, taker_.OnChanges(now, body));
+    case StreamMessage::kRecords:
+      return OnMerge(now, taker_.OnRecords(now, body));
+    case StreamMessage::kEnd:
+      if (const auto end = DecodeEnd(body)) {
+        const auto outcome = taker_.OnEnd(now, *end);
+        OnMerge(now, outcome);
+        if (outcome != TableTaker::Outcome::kTaken) return;
+        ++stats_.transfers_complete;
+        done_ = TransferDone{.id = end->id, .equal = true};
+        SendDone(now);
+        Reckon(now);
+        return;
+      }
+      break;
+  }
+  ++stats_.malformed;
+}
+
+void ReplicationLeader::OnMerge(Instant, TableTaker::Outcome outcome) {
+  if (outcome == TableTaker::Outcome::kIgnored) ++stats_.outdated;
+}
+
+void ReplicationLeader::SendDone(Instant now) {
+  if (done_ && stream_ && host_.SendStream(now, Encode(*done_))) done_.reset();
+}
+
+// -- The whole table --------------------------------------------------------
+
+void ReplicationLeader::OnRequest(Instant now, const TransferRequest& request) {
+  ++stats_.requests;
+  if (giver_.giving() && !giver_.merge() && giver_.id() == request.id) return;
+  FinishGiveTable(false);
+  packer_.Clear();  // Of before; the table that follows is newer.
+  sum_.reset();
+  ask_anew_ = backlog_ = false;
+  phase_ = Phase::kGiving;
+  giver_.Start(now, request.id, /*merge=*/false);
+  Give(now);
+}
+
+void ReplicationLeader::GiveTable(Instant now,
+                                  std::function<void(bool complete)> done) {
+  FinishGiveTable(false);
+  given_ = std::move(done);
+  merge_sent_ = false;
+  if (!leading()) {
+    FinishGiveTable(false);
+    return;
+  }
+  BeAlone(now);
+  Give(now);
+  Reckon(now);
+}
+
+void ReplicationLeader::Give(Instant now) {
+  if (phase_ == Phase::kAlone && given_ != nullptr && !merge_sent_) {
+    if (!stream_) return;
+    phase_ = Phase::kGiving;
+    giver_.Start(now, ++merges_, /*merge=*/true);
+  }
+  if (phase_ != Phase::kGiving || !stream_) return;
+  const auto outcome = giver_.Pump(now, [&](std::span<const uint8_t> message) {
+    return host_.SendStream(now, message);
+  });
+  blocked_ = outcome == TableGiver::Outcome::kBlocked;
+  switch (outcome) {
+    case TableGiver::Outcome::kMore:
+    case TableGiver::Outcome::kBlocked:
+      break;
+    case TableGiver::Outcome::kBroken:
+      BeAlone(now);
+      break;
+    case TableGiver::Outcome::kEnded:
+      given_id_ = giver_.id();
+      if (giver_.merge()) {
+        merge_sent_ = true;
+        BeAlone(now);
+        break;
+      }
+      phase_ = Phase::kTelling;
+      lost_ = giver_.lost();
+      next_sum_ = now + options_.sum_period;
+      break;
+  }
+  Reckon(now);
+}
+
+void ReplicationLeader::OnDone(const TransferDone& done) {
+  if (done.id != given_id_) {
+    ++stats_.outdated;
+    return;
+  }
+  given_id_ = 0;
+  if (done.equal) ++stats_.transfers_complete;
+  FinishGiveTable(done.equal);
+}
+
+void ReplicationLeader::FinishGiveTable(bool complete) {
+  if (given_ == nullptr) return;
+  std::exchange(given_, nullptr)(complete);
+}
+
+// -- Changes ----------------------------------------------------------------
+
+void ReplicationLeader::TellL7(const L7Record& record) {
+  if (!options_.l7 || (phase_ != Phase::kGiving && phase_ != Phase::kTelling) ||
+      giver_.merge()) {
+    return;
+  }
+  if (l7_.size() >= options_.queue_max) {
+    ++stats_.overflow;
+    return;
+  }
+  l7_.push_back(record);
+}
+
+void ReplicationLeader::NoticeLoss() {
+  const uint64_t lost = table_.changes_lost();
+  if (lost <= lost_) return;
+  stats_.overflow += lost - lost_;
+  lost_ = lost;
+  ask_anew_ = true;
+}
+
+void ReplicationLeader::Flush(Instant now) {
+  if (packer_.empty()) return;
+  stats_.records_sent += packer_.records();
+  const auto datagram = packer_.Take();
+  outgoing_.Number(datagram);
+  ++stats_.datagrams_sent;
+  stats_.bytes_sent += datagram.size();
+  pacer_.Spend();
+  host_.SendSync(now, datagram);
+}
+
+template <typename Thing>
+void ReplicationLeader::Pack(Instant now, const Thing& thing) {
+  if (packer_.empty()) packed_ = now;
+  if (packer_.Add(thing)) return;
+  Flush(now);
+  packed_ = now;
+  BALLAST_CHECK(packer_.Add(thing));
+}
+
+void ReplicationLeader::PackSum(Instant now) {
+  NoticeLoss();
+  // Of a follower that lacks changes a sum says nothing.
+  if (ask_anew_) {
+    if (!packer_.AddAskAnew()) {
+      Flush(now);
+      BALLAST_CHECK(packer_.AddAskAnew());
+    }
+    ask_anew_ = false;
+  } else if (!packer_.AddSum(*sum_)) {
+    Flush(now);
+    BALLAST_CHECK(packer_.AddSum(*sum_));
+  }
+  sum_.reset();
+  Flush(now);
+}
+
+bool ReplicationLeader::TakeChanges(Instant now, bool paced) {
+  for (size_t taken = 0; !paced || taken < kTakeMax;) {
+    if (paced && !pacer_.ready()) return false;
+    const size_t count = table_.TakeChanges(now, batch_);
+    if (count == 0) return true;
+    taken += count;
+    for (size_t i = 0; i < count; ++i) Pack(now, batch_[i]);
+  }
+  return false;
+}
+
+void ReplicationLeader::Tell(Instant now) {
+  NoticeLoss();
+  for (; !l7_.empty() && pacer_.ready(); l7_.pop_front()) {
+    Pack(now, l7_.front());
+  }
+  backlog_ = !l7_.empty();
+  if (options_.l4) {
+    if (!sum_ && (now >= next_sum_ || ask_anew_)) {
+      sum_ = table_.Mark(now);
+      next_sum_ = now + options_.sum_period;
+    }
+    bool all = TakeChanges(now, /*paced=*/true);
+    if (all && sum_) {
+      PackSum(now);
+      all = TakeChanges(now, /*paced=*/true);  // Those behind the mark.
+    }
+    backlog_ |= !all;
+  }
+  if (!packer_.empty() && now >= packed_ + options_.flush_after &&
+      pacer_.ready()) {
+    Flush(now);
+  }
+}
+
+void ReplicationLeader::OnRepair(Instant now,
+                                 std::span<const SyncRange> ranges) {
+  if (!answering()) {
+    ++stats_.outdated;
+    return;
+  }
+  for (const SyncRange& range : ranges) {
+    if (!outgoing_.Ask(range)) ++stats_.outdated;
+  }
+  Tick(now);
+}
+
+// -- Time -------------------------------------------------------------------
+
+void ReplicationLeader::Tick(Instant now) {
+  if (!answering()) return;
+  pacer_.Refill(now);
+  SendDone(now);
+  if (outgoing_.asked()) {
+    SyncQuestions forgotten;
+    outgoing_.Resend(
+        pacer_,
+        [&](std::span<const uint8_t> datagram) {
+          ++stats_.resent;
+          host_.SendSync(now, datagram);
+        },
+        [&](const SyncRange& range) {
+          if (forgotten.forgotten.size() < SyncQuestions::kRangesMax) {
+            forgotten.forgotten.push_back(range);
+          }
+        });
+    if (!forgotten.forgotten.empty()) {
+      stats_.repair_failed += forgotten.forgotten.size();
+      out_.clear();
+      WriteQuestions(forgotten, out_);
+      host_.SendSync(now, out_);
+    }
+  }
+  if (phase_ == Phase::kTelling && !stream_ &&
+      now - stream_ended_ >= options_.alone_after) {
+    BeAlone(now);
+  }
+  Give(now);
+  if (phase_ == Phase::kTelling) Tell(now);
+  Reckon(now);
+}
+
+void ReplicationLeader::Reckon(Instant now) {
+  Instant at = Instant::Never();
+  if (outgoing_.asked()) at = now + kSoon;
+  if (done_ && stream_) at = std::min(at, now + kRetry);
+  if (phase_ == Phase::kAlone && given_ != nullptr && stream_ && !merge_sent_) {
+    at = std::min(at, now + kSoon);
+  }
+  if (phase_ == Phase::kGiving && stream_) {
+    at = std::min(at, now + (blocked_ ? kRetry : kSoon));
+  }
+  if (phase_ == Phase::kTelling) {
+    // Changes are in the table without a word to here.
+    at = std::min(at, now + (backlog_ ? kSoon : options_.flush_after / 2));
+    if (!packer_.empty()) {
+      at = std::min(at, std::max(packed_ + options_.flush_after, now + kSoon));
+    }
+    at = std::min(at, std::max(next_sum_, now + kSoon));
+  }
+  deadline_ = at;
+}
+
+}  // namespace ballast::ha
