@@ -91,6 +91,9 @@ class FakeStateTable : public StateTable {
     by_id_.erase(found->second.id);
     connections_.erase(found);
   }
+  void TellTemplate(const SyncRecord& record) {
+    if (telling_) Push(record);
+  }
   // Loses what is not yet taken, as a full queue would.
   void LoseChanges() {
     lost_ += changes_.size();

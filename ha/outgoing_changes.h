@@ -41,7 +41,7 @@ class Pacer {
   void Spend() { --left_; }
 
  private:
-  const int64_t burst_max_;
+  int64_t burst_max_;
   int64_t left_ = 0;
   int64_t millisecond_ = -1;
 };
