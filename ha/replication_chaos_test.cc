@@ -22,7 +22,7 @@
 namespace ballast::ha {
 namespace {
 
-constexpr uint64_t kSeeds = 150;
+constexpr uint64_t kSeeds = 60;
 
 using Table = std::map<FakeStateTable::Key, std::pair<Endpoint, uint16_t>>;
 
