@@ -96,7 +96,7 @@ void ReplicationLeader::BeAlone(Instant now) {
 
 void ReplicationLeader::Resync(Instant now) {
   if (phase_ == Phase::kTelling) ask_anew_ = true;
-  if (phase_ == Phase::kGiving && !giver_.merge()) giver_.Break();
+  if (phase_ == Phase::kGiving && !giver_.merge()) ask_anew_ = !giver_.Break();
   Reckon(now);
 }
 

@@ -126,23 +126,38 @@ TEST_F(ReplicatorTransferTest, AStreamThatBreaksMidwayKeepsTheOldTable) {
 }
 
 TEST_F(ReplicatorTransferTest, ChangesLostMidwayStartItOver) {
-  Fill(a(), 0, 20000);
-  pair_->set_stream_room(1);
-  pair_->Join();
-  a().table.Put(Connection(30000));
-  a().table.LoseChanges();
-  Run(absl::Milliseconds(10));
-  EXPECT_FALSE(b().table.replacing());
-  pair_->set_stream_room(100);
-  Run(absl::Seconds(2));
-  EXPECT_EQ(b().replicator.stats().transfers_begun, 2u);
-  EXPECT_TRUE(b().replicator.complete());
-  EXPECT_EQ(b().table.connection_count(), 20001u);
+  // Whatever is on its way just then.
+  for (int step = 0; step < 40; ++step) {
+    Make({});
+    Fill(a(), 0, 20000);
+    pair_->set_stream_room(1);
+    a().replicator.Lead(now());
+    pair_->StreamUp();
+    b().replicator.Follow(now());
+    Run(absl::Milliseconds(1));
+    for (int i = 0; i < step; ++i) {
+      a().table.Put(Connection(30000));
+      Run(absl::Microseconds(170));
+    }
+    ASSERT_TRUE(b().table.replacing());
+    a().table.Put(Connection(30000));
+    a().table.LoseChanges();
+    Run(absl::Milliseconds(10));
+    EXPECT_FALSE(b().table.replacing());
+    pair_->set_stream_room(100);
+    Run(absl::Seconds(2));
+    EXPECT_GT(a().replicator.stats().overflow, 0u);
+    EXPECT_EQ(b().replicator.stats().malformed, 0u);
+    EXPECT_EQ(b().replicator.stats().transfers_begun, 2u);
+    EXPECT_TRUE(b().replicator.complete());
+    EXPECT_EQ(b().table.connection_count(), 20001u);
+  }
 }
 
 TEST_F(ReplicatorTransferTest, ATransferThatStallsIsAskedForAgain) {
   Fill(a(), 0, 20000);
   pair_->set_stream_room(1);
+  pair_->set_adverts(false);
   pair_->Join();
   a().replicator.Idle(now());
   Run(absl::Seconds(2));
@@ -365,6 +380,19 @@ TEST_F(ReplicatorTransferTest, L7EntriesPassOnlyWithL7) {
     Run(kSoon);
     EXPECT_EQ(b().l7, l7 ? std::vector{Entry(2)} : std::vector<L7Record>());
   }
+}
+
+TEST_F(ReplicatorTransferTest, AFollowerWithoutL7TakesNoEntries) {
+  Make({.l7 = true});
+  pair_->Join();
+  a().replicator.TellL7(now(), Entry(2));
+  Run(kSoon);
+  const auto datagram = a().datagrams.back();
+  Make({.l7 = false});
+  pair_->Join();
+  b().replicator.OnSync(now(), datagram);
+  EXPECT_EQ(b().replicator.stats().records_received, 1u);
+  EXPECT_THAT(b().l7, IsEmpty());
 }
 
 TEST_F(ReplicatorTransferTest, L7EntriesThatWaitAreBounded) {

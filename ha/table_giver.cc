@@ -46,24 +46,21 @@ void TableGiver::Start(Instant now, uint64_t id, bool merge) {
   stats_.transfer_total = table_.size();
 }
 
-void TableGiver::Break() {
-  pending_ = {};
-  changes_.Clear();
-  BALLAST_CHECK(changes_.AddAskAnew());
-  const auto bytes = changes_.Take();
-  bytes[0] = static_cast<uint8_t>(StreamMessage::kChanges);
-  outgoing_.NumberForStream(bytes.subspan(1));
-  pending_ = bytes;
-  stage_ = Stage::kBroken;
+bool TableGiver::Break() {
+  // What is prepared has its position, and goes first.
+  if (stage_ == Stage::kTable || stage_ == Stage::kChanges) {
+    stage_ = Stage::kBreak;
+  }
+  return stage_ != Stage::kEnd;
 }
 
 TableGiver::Outcome TableGiver::Pump(
     Instant now, absl::FunctionRef<bool(std::span<const uint8_t>)> send) {
   const uint64_t lost = table_.changes_lost();
-  if (lost > lost_) {
+  if (lost > lost_ && (stage_ == Stage::kTable || stage_ == Stage::kChanges)) {
     stats_.overflow += lost - lost_;
     lost_ = lost;
-    if (stage_ > Stage::kBegin && stage_ < Stage::kBroken) Break();
+    Break();
   }
   for (int i = 0; i < kMessagesPerPump; ++i) {
     // A piece of a large table may hold nothing worth telling.
@@ -105,6 +102,11 @@ void TableGiver::Prepare(Instant now) {
       PrepareMessage(Encode(TransferEnd{id_, outgoing_.position(), sum_}));
       stage_ = Stage::kEnd;
       return;
+    case Stage::kBreak:
+      BALLAST_CHECK(changes_.AddAskAnew());
+      TakePacked();
+      stage_ = Stage::kBroken;
+      return;
     case Stage::kNone:
     case Stage::kEnd:
     case Stage::kBroken:
@@ -119,12 +121,15 @@ bool TableGiver::PrepareChanges(Instant now) {
     BALLAST_CHECK(changes_.Add(batch_[i]));
   }
   stats_.records_sent += changes_.records();
-  if (changes_.empty()) return true;
+  if (!changes_.empty()) TakePacked();
+  return true;
+}
+
+void TableGiver::TakePacked() {
   const auto bytes = changes_.Take();
   bytes[0] = static_cast<uint8_t>(StreamMessage::kChanges);
   outgoing_.NumberForStream(bytes.subspan(1));
   pending_ = bytes;
-  return true;
 }
 
 void TableGiver::PrepareRecords(Instant now) {

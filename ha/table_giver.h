@@ -29,8 +29,9 @@ class TableGiver {
   // The table tells from here on.
   void Start(Instant now, uint64_t id, bool merge);
   void Stop() { stage_ = Stage::kNone; }
-  // Ends it with the advice to ask anew.
-  void Break();
+  // Ends it with the advice to ask anew, unless its end is already on its way
+  // (false) or nothing was said yet.
+  bool Break();
 
   bool giving() const { return stage_ != Stage::kNone; }
   uint64_t id() const { return id_; }
@@ -47,12 +48,23 @@ class TableGiver {
   Outcome Pump(Instant now, absl::FunctionRef<bool(std::span<const uint8_t>)>);
 
  private:
-  enum class Stage : uint8_t { kNone, kBegin, kTable, kChanges, kEnd, kBroken };
+  // Of the next message, or once it is prepared, what comes after it.
+  enum class Stage : uint8_t {
+    kNone,
+    kBegin,
+    kTable,
+    kChanges,
+    kEnd,     // Is prepared.
+    kBreak,   // Comes next.
+    kBroken,  // Is prepared.
+  };
 
   // The next message into pending_.
   void Prepare(Instant now);
   bool PrepareChanges(Instant now);
   void PrepareRecords(Instant now);
+  // What changes_ has becomes the next message.
+  void TakePacked();
   void PrepareMessage(std::vector<uint8_t> message);
 
   const ReplicationOptions& options_;
