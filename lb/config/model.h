@@ -24,6 +24,7 @@
 #include "absl/time/time.h"
 #include "io/base/address.h"
 #include "io/base/flow_key.h"
+#include "lb/config/ha_model.h"
 
 namespace ballast::config {
 
@@ -192,7 +193,8 @@ struct Model {
   uint64_t generation = 0;
   int threads = 1;  // Packet threads, 1..64.
   std::vector<Interface> interfaces;
-  // All of them: each service's address once, then the configured ones.
+  // All of them: each service's address once, then the configured ones, then
+  // the pair's shared one.
   std::vector<FloatingAddress> floating_addresses;
   Limits limits;
   TcpTimeouts tcp_timeouts;
@@ -206,6 +208,7 @@ struct Model {
   // The host's end of the veth pair for what is not an L4 flow. Empty: none.
   std::string punt_interface;
   absl::Duration statistics_period = absl::Seconds(10);  // Zero: none.
+  HighAvailability ha;
   std::vector<VirtualService> services;
 
   friend bool operator==(const Model&, const Model&) = default;

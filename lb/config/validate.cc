@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "lb/config/validate_ha.h"
 #include "lb/config/validate_network.h"
 #include "lb/config/validate_service.h"
 
@@ -186,6 +187,7 @@ Validated Validate(const proto::Config& config, uint64_t generation) {
   ValidateTcpTimeouts(config.tcp_timeouts(), model->tcp_timeouts, problems);
   ValidateServices(config, defaults, *model, problems);
   ValidateFloating(config, *model, problems);
+  ValidateHa(config, *model, problems);
   RefuseOwnAddresses(*model, problems);
   RefuseCollisions(config, *model, problems);
   ValidateHashKey(config, *model, problems);
