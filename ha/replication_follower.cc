@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/time/time.h"
 #include "ha/outgoing_changes.h"
 
 namespace ballast::ha {

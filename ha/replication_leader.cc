@@ -3,14 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "io/base/check.h"
+#include "absl/time/time.h"
 
 namespace ballast::ha {
 namespace {
 
-constexpr size_t kBatch = 64;
-// The type of a stream message is not part of a datagram.
-constexpr size_t kFront = 8;
 // After the stream had no room.
 constexpr absl::Duration kRetry = absl::Milliseconds(5);
 // While there is more to do than one call may.
@@ -27,9 +24,8 @@ ReplicationLeader::ReplicationLeader(const ReplicationOptions& options,
       stats_(stats),
       outgoing_(options.queue_max),
       pacer_(options.burst_max),
+      teller_(options, table, host, outgoing_, pacer_, stats),
       giver_(options, table, outgoing_, stats),
-      packer_(kFront, options.payload_max, options.syncid),
-      batch_(kBatch),
       applier_(options, table, host, stats),
       taker_(options, table, applier_, stats) {}
 
@@ -49,11 +45,9 @@ void ReplicationLeader::End(Instant now) {
   }
   taker_.Abandon(now);
   giver_.Stop();
-  packer_.Clear();
-  l7_.clear();
+  teller_.Clear();
   done_.reset();
-  sum_.reset();
-  ask_anew_ = backlog_ = blocked_ = false;
+  blocked_ = false;
   phase_ = Phase::kIdle;
   deadline_ = Instant::Never();
   FinishGiveTable(false);
@@ -63,20 +57,7 @@ void ReplicationLeader::Finish(Instant now) {
   if (!leading()) return;
   taker_.Abandon(now);
   giver_.Stop();
-  if (phase_ == Phase::kTelling) {
-    NoticeLoss();
-    for (; !l7_.empty(); l7_.pop_front()) Pack(now, l7_.front());
-    if (options_.l4) {
-      if (sum_) {
-        TakeChanges(now, /*paced=*/false);
-        PackSum(now);
-      }
-      sum_ = table_.Mark(now);
-      TakeChanges(now, /*paced=*/false);
-      PackSum(now);
-    }
-    Flush(now);
-  }
+  if (phase_ == Phase::kTelling) teller_.Finish(now);
   if (phase_ != Phase::kAlone) table_.StopTelling(now);
   phase_ = Phase::kFinished;
   FinishGiveTable(false);
@@ -86,17 +67,17 @@ void ReplicationLeader::Finish(Instant now) {
 void ReplicationLeader::BeAlone(Instant now) {
   table_.StopTelling(now);
   giver_.Stop();
-  packer_.Clear();
-  l7_.clear();
-  sum_.reset();
-  ask_anew_ = backlog_ = blocked_ = false;
+  teller_.Clear();
+  blocked_ = false;
   outgoing_.StartLeadership();
   phase_ = Phase::kAlone;
 }
 
 void ReplicationLeader::Resync(Instant now) {
-  if (phase_ == Phase::kTelling) ask_anew_ = true;
-  if (phase_ == Phase::kGiving && !giver_.merge()) ask_anew_ = !giver_.Break();
+  if (phase_ == Phase::kTelling) teller_.AskAnew();
+  if (phase_ == Phase::kGiving && !giver_.merge() && !giver_.Break()) {
+    teller_.AskAnew();
+  }
   Reckon(now);
 }
 
@@ -178,9 +159,7 @@ void ReplicationLeader::OnRequest(Instant now, const TransferRequest& request) {
   ++stats_.requests;
   if (giver_.giving() && !giver_.merge() && giver_.id() == request.id) return;
   FinishGiveTable(false);
-  packer_.Clear();  // Of before; the table that follows is newer.
-  sum_.reset();
-  ask_anew_ = backlog_ = false;
+  teller_.Stop();  // The table that follows is newer.
   phase_ = Phase::kGiving;
   giver_.Start(now, request.id, /*merge=*/false);
   Give(now);
@@ -226,8 +205,7 @@ void ReplicationLeader::Give(Instant now) {
         break;
       }
       phase_ = Phase::kTelling;
-      lost_ = giver_.lost();
-      next_sum_ = now + options_.sum_period;
+      teller_.Start(now, giver_.lost());
       break;
   }
   Reckon(now);
@@ -255,91 +233,7 @@ void ReplicationLeader::TellL7(const L7Record& record) {
       giver_.merge()) {
     return;
   }
-  if (l7_.size() >= options_.queue_max) {
-    ++stats_.overflow;
-    return;
-  }
-  l7_.push_back(record);
-}
-
-void ReplicationLeader::NoticeLoss() {
-  const uint64_t lost = table_.changes_lost();
-  if (lost <= lost_) return;
-  stats_.overflow += lost - lost_;
-  lost_ = lost;
-  ask_anew_ = true;
-}
-
-void ReplicationLeader::Flush(Instant now) {
-  if (packer_.empty()) return;
-  stats_.records_sent += packer_.records();
-  const auto datagram = packer_.Take();
-  outgoing_.Number(datagram);
-  ++stats_.datagrams_sent;
-  stats_.bytes_sent += datagram.size();
-  pacer_.Spend();
-  host_.SendSync(now, datagram);
-}
-
-template <typename Thing>
-void ReplicationLeader::Pack(Instant now, const Thing& thing) {
-  if (packer_.empty()) packed_ = now;
-  if (packer_.Add(thing)) return;
-  Flush(now);
-  packed_ = now;
-  BALLAST_CHECK(packer_.Add(thing));
-}
-
-void ReplicationLeader::PackSum(Instant now) {
-  NoticeLoss();
-  // Of a follower that lacks changes a sum says nothing.
-  if (ask_anew_) {
-    if (!packer_.AddAskAnew()) {
-      Flush(now);
-      BALLAST_CHECK(packer_.AddAskAnew());
-    }
-    ask_anew_ = false;
-  } else if (!packer_.AddSum(*sum_)) {
-    Flush(now);
-    BALLAST_CHECK(packer_.AddSum(*sum_));
-  }
-  sum_.reset();
-  Flush(now);
-}
-
-bool ReplicationLeader::TakeChanges(Instant now, bool paced) {
-  for (size_t taken = 0; !paced || taken < kTakeMax;) {
-    if (paced && !pacer_.ready()) return false;
-    const size_t count = table_.TakeChanges(now, batch_);
-    if (count == 0) return true;
-    taken += count;
-    for (size_t i = 0; i < count; ++i) Pack(now, batch_[i]);
-  }
-  return false;
-}
-
-void ReplicationLeader::Tell(Instant now) {
-  NoticeLoss();
-  for (; !l7_.empty() && pacer_.ready(); l7_.pop_front()) {
-    Pack(now, l7_.front());
-  }
-  backlog_ = !l7_.empty();
-  if (options_.l4) {
-    if (!sum_ && (now >= next_sum_ || ask_anew_)) {
-      sum_ = table_.Mark(now);
-      next_sum_ = now + options_.sum_period;
-    }
-    bool all = TakeChanges(now, /*paced=*/true);
-    if (all && sum_) {
-      PackSum(now);
-      all = TakeChanges(now, /*paced=*/true);  // Those behind the mark.
-    }
-    backlog_ |= !all;
-  }
-  if (!packer_.empty() && now >= packed_ + options_.flush_after &&
-      pacer_.ready()) {
-    Flush(now);
-  }
+  teller_.Add(record);
 }
 
 void ReplicationLeader::OnRepair(Instant now,
@@ -385,7 +279,7 @@ void ReplicationLeader::Tick(Instant now) {
     BeAlone(now);
   }
   Give(now);
-  if (phase_ == Phase::kTelling) Tell(now);
+  if (phase_ == Phase::kTelling) teller_.Tell(now);
   Reckon(now);
 }
 
@@ -399,14 +293,7 @@ void ReplicationLeader::Reckon(Instant now) {
   if (phase_ == Phase::kGiving && stream_) {
     at = std::min(at, now + (blocked_ ? kRetry : kSoon));
   }
-  if (phase_ == Phase::kTelling) {
-    // Changes are in the table without a word to here.
-    at = std::min(at, now + (backlog_ ? kSoon : options_.flush_after / 2));
-    if (!packer_.empty()) {
-      at = std::min(at, std::max(packed_ + options_.flush_after, now + kSoon));
-    }
-    at = std::min(at, std::max(next_sum_, now + kSoon));
-  }
+  if (phase_ == Phase::kTelling) at = std::min(at, teller_.deadline(now));
   deadline_ = at;
 }
 

@@ -2,19 +2,19 @@
 // asked, repairs, sums. Also the two ends of a merge (R6), which is between
 // leaders. Rules and wire: replicator.h.
 //
-// Cost     a Tick: at most kTakeMax changes, or TableGiver's bound, and
-//          burst_max datagrams per millisecond.
+// Cost     a Tick: ChangeTeller's or TableGiver's bound.
 // Threads  one.
 #ifndef HA_REPLICATION_LEADER_H_
 #define HA_REPLICATION_LEADER_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "ha/change_teller.h"
+#include "ha/l7_record.h"
 #include "ha/outgoing_changes.h"
 #include "ha/replication.h"
 #include "ha/state_table.h"
@@ -28,8 +28,6 @@ namespace ballast::ha {
 
 class ReplicationLeader {
  public:
-  static constexpr size_t kTakeMax = 4096;
-
   ReplicationLeader(const ReplicationOptions& options, StateTable& table,
                     ReplicationHost& host, ReplicatorStats& stats);
 
@@ -70,14 +68,6 @@ class ReplicationLeader {
   // Nobody is told from here on; who was, learns that by the leadership.
   void BeAlone(Instant now);
   void Give(Instant now);
-  // Changes into datagrams, up to a Mark() if there is one. True: none left.
-  bool TakeChanges(Instant now, bool paced);
-  void Tell(Instant now);
-  void NoticeLoss();
-  void Flush(Instant now);
-  template <typename Thing>
-  void Pack(Instant now, const Thing& thing);
-  void PackSum(Instant now);
   void SendDone(Instant now);
   void FinishGiveTable(bool complete);
   void Reckon(Instant now);
@@ -94,20 +84,10 @@ class ReplicationLeader {
 
   OutgoingChanges outgoing_;
   Pacer pacer_;
+  ChangeTeller teller_;
   TableGiver giver_;
   bool blocked_ = false;   // The stream had no room.
   uint64_t given_id_ = 0;  // Of the last transfer whose end was sent.
-
-  // Telling.
-  SyncPacker packer_;
-  Instant packed_;  // When the first of its records was.
-  std::vector<SyncRecord> batch_;
-  std::deque<L7Record> l7_;
-  bool backlog_ = false;  // More to take than the pace allowed.
-  uint64_t lost_ = 0;
-  bool ask_anew_ = false;            // The follower is to be told so.
-  std::optional<TableSummary> sum_;  // Of the Mark() that is not reached yet.
-  Instant next_sum_;
 
   // R6, giving and taking.
   std::function<void(bool)> given_;  // A merge is under way, or wanted.

@@ -1,0 +1,158 @@
+#include "ha/change_teller.h"
+
+#include <algorithm>
+
+#include "absl/time/time.h"
+#include "io/base/check.h"
+
+namespace ballast::ha {
+namespace {
+
+constexpr size_t kBatch = 64;
+constexpr size_t kFront = 8;  // The position.
+// While there is more to do than the pace allows.
+constexpr absl::Duration kSoon = absl::Milliseconds(1);
+
+}  // namespace
+
+ChangeTeller::ChangeTeller(const ReplicationOptions& options, StateTable& table,
+                           ReplicationHost& host, OutgoingChanges& outgoing,
+                           Pacer& pacer, ReplicatorStats& stats)
+    : options_(options),
+      table_(table),
+      host_(host),
+      outgoing_(outgoing),
+      pacer_(pacer),
+      stats_(stats),
+      packer_(kFront, options.payload_max, options.syncid),
+      batch_(kBatch) {}
+
+void ChangeTeller::Start(Instant now, uint64_t lost) {
+  lost_ = lost;
+  next_sum_ = now + options_.sum_period;
+}
+
+void ChangeTeller::Stop() {
+  packer_.Clear();
+  sum_.reset();
+  ask_anew_ = backlog_ = false;
+}
+
+void ChangeTeller::Clear() {
+  Stop();
+  l7_.clear();
+}
+
+void ChangeTeller::Add(const L7Record& record) {
+  if (l7_.size() >= options_.queue_max) {
+    ++stats_.overflow;
+    return;
+  }
+  l7_.push_back(record);
+}
+
+void ChangeTeller::Finish(Instant now) {
+  NoticeLoss();
+  for (; !l7_.empty(); l7_.pop_front()) Pack(now, l7_.front());
+  if (options_.l4) {
+    if (sum_) {
+      TakeChanges(now, /*paced=*/false);
+      PackSum(now);
+    }
+    sum_ = table_.Mark(now);
+    TakeChanges(now, /*paced=*/false);
+    PackSum(now);
+  }
+  Flush(now);
+}
+
+Instant ChangeTeller::deadline(Instant now) const {
+  // Changes are in the table without a word to here.
+  Instant at = now + (backlog_ ? kSoon : options_.flush_after / 2);
+  if (!packer_.empty()) {
+    at = std::min(at, std::max(packed_ + options_.flush_after, now + kSoon));
+  }
+  return std::min(at, std::max(next_sum_, now + kSoon));
+}
+
+void ChangeTeller::NoticeLoss() {
+  const uint64_t lost = table_.changes_lost();
+  if (lost <= lost_) return;
+  stats_.overflow += lost - lost_;
+  lost_ = lost;
+  ask_anew_ = true;
+}
+
+void ChangeTeller::Flush(Instant now) {
+  if (packer_.empty()) return;
+  stats_.records_sent += packer_.records();
+  const auto datagram = packer_.Take();
+  outgoing_.Number(datagram);
+  ++stats_.datagrams_sent;
+  stats_.bytes_sent += datagram.size();
+  pacer_.Spend();
+  host_.SendSync(now, datagram);
+}
+
+template <typename Thing>
+void ChangeTeller::Pack(Instant now, const Thing& thing) {
+  if (packer_.empty()) packed_ = now;
+  if (packer_.Add(thing)) return;
+  Flush(now);
+  packed_ = now;
+  BALLAST_CHECK(packer_.Add(thing));
+}
+
+void ChangeTeller::PackSum(Instant now) {
+  NoticeLoss();
+  // Of a follower that lacks changes a sum says nothing.
+  if (ask_anew_) {
+    if (!packer_.AddAskAnew()) {
+      Flush(now);
+      BALLAST_CHECK(packer_.AddAskAnew());
+    }
+    ask_anew_ = false;
+  } else if (!packer_.AddSum(*sum_)) {
+    Flush(now);
+    BALLAST_CHECK(packer_.AddSum(*sum_));
+  }
+  sum_.reset();
+  Flush(now);
+}
+
+bool ChangeTeller::TakeChanges(Instant now, bool paced) {
+  for (size_t taken = 0; !paced || taken < kTakeMax;) {
+    if (paced && !pacer_.ready()) return false;
+    const size_t count = table_.TakeChanges(now, batch_);
+    if (count == 0) return true;
+    taken += count;
+    for (size_t i = 0; i < count; ++i) Pack(now, batch_[i]);
+  }
+  return false;
+}
+
+void ChangeTeller::Tell(Instant now) {
+  NoticeLoss();
+  for (; !l7_.empty() && pacer_.ready(); l7_.pop_front()) {
+    Pack(now, l7_.front());
+  }
+  backlog_ = !l7_.empty();
+  if (options_.l4) {
+    if (!sum_ && (now >= next_sum_ || ask_anew_)) {
+      sum_ = table_.Mark(now);
+      next_sum_ = now + options_.sum_period;
+    }
+    bool all = TakeChanges(now, /*paced=*/true);
+    if (all && sum_) {
+      PackSum(now);
+      all = TakeChanges(now, /*paced=*/true);  // Those behind the mark.
+    }
+    backlog_ |= !all;
+  }
+  if (!packer_.empty() && now >= packed_ + options_.flush_after &&
+      pacer_.ready()) {
+    Flush(now);
+  }
+}
+
+}  // namespace ballast::ha

@@ -1,0 +1,80 @@
+// Takes the table's changes, packs them into datagrams and sends these at the
+// allowed pace, with a sum now and then (R3) or the advice to ask anew (R5).
+//
+// Cost     a Tell(): at most 2 * kTakeMax changes.
+// Threads  one.
+#ifndef HA_CHANGE_TELLER_H_
+#define HA_CHANGE_TELLER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "ha/l7_record.h"
+#include "ha/outgoing_changes.h"
+#include "ha/replication.h"
+#include "ha/state_table.h"
+#include "ha/sync_datagram.h"
+#include "io/base/instant.h"
+
+namespace ballast::ha {
+
+class ChangeTeller {
+ public:
+  static constexpr size_t kTakeMax = 4096;
+
+  ChangeTeller(const ReplicationOptions& options, StateTable& table,
+               ReplicationHost& host, OutgoingChanges& outgoing, Pacer& pacer,
+               ReplicatorStats& stats);
+
+  // A transfer has ended. `lost`: the table's changes_lost() as far as the
+  // follower knows of it.
+  void Start(Instant now, uint64_t lost);
+  // What was taken and not sent yet is not sent. L7 entries wait on, as nothing
+  // else tells of them, unless Clear().
+  void Stop();
+  void Clear();
+
+  void Tell(Instant now);
+  // All that is left, with a sum, at whatever pace.
+  void Finish(Instant now);
+
+  // With the next datagram.
+  void AskAnew() { ask_anew_ = true; }
+  void Add(const L7Record& record);
+
+  // When to Tell() again.
+  Instant deadline(Instant now) const;
+
+ private:
+  // Changes into datagrams, up to a Mark() if there is one. True: none left.
+  bool TakeChanges(Instant now, bool paced);
+  void NoticeLoss();
+  void Flush(Instant now);
+  template <typename Thing>
+  void Pack(Instant now, const Thing& thing);
+  void PackSum(Instant now);
+
+  const ReplicationOptions& options_;
+  StateTable& table_;
+  ReplicationHost& host_;
+  OutgoingChanges& outgoing_;
+  Pacer& pacer_;
+  ReplicatorStats& stats_;
+
+  SyncPacker packer_;
+  Instant packed_;  // When the first of its records was.
+  std::vector<SyncRecord> batch_;
+  std::deque<L7Record> l7_;
+  bool backlog_ = false;  // More to take than the pace allowed.
+  uint64_t lost_ = 0;
+  bool ask_anew_ = false;
+  std::optional<TableSummary> sum_;  // Of the Mark() that is not reached yet.
+  Instant next_sum_;
+};
+
+}  // namespace ballast::ha
+
+#endif  // HA_CHANGE_TELLER_H_
