@@ -1,17 +1,26 @@
 // Properties: whatever the text, a report or a model comes out, never both and
 // never neither; every problem names its field; and what a valid model says
-// keeps to the bounds that its readers rely on.
+// keeps to the bounds that its readers rely on. Any configuration can be
+// written and read again, and given to a partner whole.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "ha/advert.h"
 #include "io/base/check.h"
 #include "lb/config/extra_ports.h"
+#include "lb/config/format.h"
 #include "lb/config/load.h"
+#include "lb/config/shared_part.h"
 #include "lb/config/validate.h"
 
 namespace {
 
+using ballast::config::HaLink;
+using ballast::config::HighAvailability;
 using ballast::config::Model;
 using ballast::config::PortRange;
 using ballast::config::RealServer;
@@ -41,7 +50,59 @@ void CheckService(const VirtualService& service) {
   }
 }
 
+void CheckHa(const HighAvailability& ha) {
+  BALLAST_CHECK(ha.advert_interval >= absl::Milliseconds(20) &&
+                ha.timeout() <= absl::Seconds(15));
+  BALLAST_CHECK(ha.l4_sync.period == 0
+                    ? ha.l4_sync.threshold <= 254
+                    : ha.l4_sync.threshold < ha.l4_sync.period &&
+                          ha.l4_sync.period <= 255);
+  BALLAST_CHECK(!ha.reboot_on_link_failure ||
+                ha.preferred == ballast::ha::Mode::kNone);
+  BALLAST_CHECK(ha.sync_group.address.is_multicast());
+  if (ha.mode == ballast::ha::Mode::kNone) return;
+  BALLAST_CHECK(ha.virtual_id != 0);
+  BALLAST_CHECK(ha.update_link < ha.links.size());
+  BALLAST_CHECK(ha.sync_link < ha.links.size());
+  BALLAST_CHECK(std::any_of(ha.links.begin(), ha.links.end(),
+                            [](const HaLink& link) { return link.check; }));
+  for (const HaLink& link : ha.links) {
+    BALLAST_CHECK(link.own.Contains(link.partner));
+    BALLAST_CHECK(link.partner != link.own.address);
+    BALLAST_CHECK(ha.shared != link.own.address && ha.shared != link.partner);
+  }
+  // Never open by oversight.
+  const bool keyed = !ha.keys.empty() || !ha.key_file.empty();
+  BALLAST_CHECK(keyed != ha.plain.has_value());
+  if (!ha.plain) return;
+  BALLAST_CHECK(ha.plain->advbase != 0 || ha.plain->advskew != 0);
+  BALLAST_CHECK(!ha.plain->address.is_unspecified());
+  BALLAST_CHECK(!ha.plain->password.empty());
+}
+
+void CheckTravel(ballast::config::proto::Config config) {
+  config.DiscardUnknownFields();
+  const std::string text = ballast::config::FormatConfig(config, "Written.");
+  const auto read = ballast::config::ParseConfig(text);
+  BALLAST_CHECK(read.ok());
+  BALLAST_CHECK(read->SerializeAsString() == config.SerializeAsString());
+
+  ballast::config::proto::Config partner;
+  partner.set_threads(7);
+  partner.set_drop_on_fail(true);
+  partner.mutable_ha()->add_keys("partner's");
+  const std::string shared = ballast::config::SerializeShared(config);
+  const auto arrived = ballast::config::ParseShared(shared);
+  BALLAST_CHECK(arrived.ok());
+  const auto merged = ballast::config::MergeShared(partner, *arrived);
+  BALLAST_CHECK(ballast::config::SerializeShared(merged) == shared);
+  BALLAST_CHECK(merged.threads() == 7 && merged.ha().keys_size() == 1 &&
+                merged.ha().keys(0) == "partner's" &&
+                merged.ha().wire() == partner.ha().wire());
+}
+
 void CheckConfig(const ballast::config::proto::Config& config) {
+  CheckTravel(config);
   const auto validated = ballast::config::Validate(config, 7);
   BALLAST_CHECK((validated.model == nullptr) == !validated.errors.empty());
   for (const auto* problems : {&validated.errors, &validated.warnings}) {
@@ -55,6 +116,7 @@ void CheckConfig(const ballast::config::proto::Config& config) {
   BALLAST_CHECK(!model.interfaces.empty());
   BALLAST_CHECK(model.threads >= 1 && model.threads <= 64);
   for (const VirtualService& service : model.services) CheckService(service);
+  CheckHa(model.ha);
   // The same configuration gives the same value.
   BALLAST_CHECK(*ballast::config::Validate(config, 7).model == model);
 }
@@ -71,6 +133,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   } else {
     BALLAST_CHECK(!config.status().message().empty());
   }
+  (void)ballast::config::ParseShared(text);
   ballast::config::proto::Config message;
   if (message.ParseFromArray(data, static_cast<int>(size))) {
     CheckConfig(message);

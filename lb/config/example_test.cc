@@ -1,30 +1,61 @@
-// The example an operator starts from is valid, and raises no warning.
+// The examples an operator starts from are valid, and raise no warning.
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <sstream>
 #include <string>
 
+#include "ha/advert.h"
 #include "io/base/status_matchers.h"
+#include "lb/config/ballast.pb.h"
 #include "lb/config/load.h"
+#include "lb/config/shared_part.h"
 #include "lb/config/validate.h"
 
 namespace ballast::config {
 namespace {
 
-std::string example_path;
+std::string single_path;
+std::string pair_path;
 
-TEST(ExampleTest, IsValidWithoutWarning) {
-  std::ifstream file(example_path);
-  ASSERT_TRUE(file) << example_path;
+proto::Config Load(const std::string& path) {
+  std::ifstream file(path);
+  EXPECT_TRUE(file) << path;
   std::stringstream text;
   text << file.rdbuf();
   const auto config = ParseConfig(text.str());
-  ASSERT_THAT(config, IsOk());
-  const Validated validated = Validate(*config, 1);
+  EXPECT_THAT(config, IsOk());
+  return config.value_or(proto::Config());
+}
+
+TEST(ExampleTest, IsValidWithoutWarning) {
+  const Validated validated = Validate(Load(single_path), 1);
   EXPECT_EQ(Report(validated), "");
   ASSERT_NE(validated.model, nullptr);
   EXPECT_GT(validated.model->services.size(), 1u);
+}
+
+TEST(ExampleTest, PairIsValidOnBothUnitsWithoutWarning) {
+  const proto::Config first = Load(pair_path);
+  // As the file tells the operator to change it.
+  proto::Config second = first;
+  second.mutable_ha()->set_mode(proto::HighAvailability::SECOND);
+  for (proto::HaLink& link : *second.mutable_ha()->mutable_links()) {
+    std::string own = link.own_address();
+    const std::string length = own.substr(own.find('/'));
+    own.resize(own.size() - length.size());
+    link.set_own_address(link.partner_address() + length);
+    link.set_partner_address(own);
+  }
+  for (const proto::Config& unit : {first, second}) {
+    const Validated validated = Validate(unit, 1);
+    EXPECT_EQ(Report(validated), "");
+    ASSERT_NE(validated.model, nullptr);
+    EXPECT_NE(validated.model->ha.mode, ha::Mode::kNone);
+    EXPECT_TRUE(validated.model->ha.l4_updates);
+    EXPECT_FALSE(validated.model->services.empty());
+  }
+  EXPECT_EQ(SharedDigest(first), SharedDigest(second));
 }
 
 }  // namespace
@@ -32,7 +63,8 @@ TEST(ExampleTest, IsValidWithoutWarning) {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  if (argc != 2) return 2;
-  ballast::config::example_path = argv[1];
+  if (argc != 3) return 2;
+  ballast::config::single_path = argv[1];
+  ballast::config::pair_path = argv[2];
   return RUN_ALL_TESTS();
 }

@@ -1,11 +1,15 @@
 #include "lb/config/load.h"
 
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/message.h>
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/json_util.h>
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -60,6 +64,60 @@ absl::StatusOr<proto::Config> ParseJson(absl::string_view text) {
   return config;
 }
 
+// RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF.
+bool IsUtf8(absl::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto first = static_cast<uint8_t>(text[i++]);
+    if (first < 0x80) continue;
+    const int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+    if (first < 0xc2 || first > 0xf4) return false;
+    uint32_t point = first & (0x3f >> more);
+    for (int k = 0; k < more; ++k, ++i) {
+      if (i == text.size()) return false;
+      const auto next = static_cast<uint8_t>(text[i]);
+      if ((next & 0xc0) != 0x80) return false;
+      point = point << 6 | (next & 0x3f);
+    }
+    if ((more == 2 && point < 0x800) || (more == 3 && point < 0x10000) ||
+        point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Text format lets a string be any bytes, but Protobuf's binary form, in which
+// a configuration goes to the partner, does not.
+absl::Status CheckStrings(const google::protobuf::Message& message,
+                          const std::string& prefix) {
+  using google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const bool repeated = field->is_repeated();
+    const int count = repeated ? reflection.FieldSize(message, field) : 1;
+    for (int i = 0; i < count; ++i) {
+      const std::string path =
+          repeated ? absl::StrCat(prefix, field->name(), "[", i, "]")
+                   : absl::StrCat(prefix, field->name());
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        const absl::Status status = CheckStrings(
+            repeated ? reflection.GetRepeatedMessage(message, field, i)
+                     : reflection.GetMessage(message, field),
+            absl::StrCat(path, "."));
+        if (!status.ok()) return status;
+      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING &&
+                 !IsUtf8(repeated
+                             ? reflection.GetRepeatedString(message, field, i)
+                             : reflection.GetString(message, field))) {
+        return absl::InvalidArgumentError(absl::StrCat(path, ": is not UTF-8"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
 bool LooksLikeJson(absl::string_view text) {
   const size_t start = text.find_first_not_of(" \t\r\n");
   return start != absl::string_view::npos && text[start] == '{';
@@ -76,7 +134,14 @@ absl::StatusOr<proto::Config> ParseConfig(absl::string_view text,
   }
   const bool json = format == Format::kJson ||
                     (format == Format::kAuto && LooksLikeJson(text));
-  return json ? ParseJson(text) : ParseTextproto(text);
+  absl::StatusOr<proto::Config> config =
+      json ? ParseJson(text) : ParseTextproto(text);
+  if (config.ok()) {
+    if (absl::Status status = CheckStrings(*config, ""); !status.ok()) {
+      return status;
+    }
+  }
+  return config;
 }
 
 }  // namespace ballast::config

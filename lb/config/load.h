@@ -4,7 +4,8 @@
 // Errors  kInvalidArgument, one line for each mistake the parser could tell
 //         apart: "line 12, column 3: ..." for text format; the path of the
 //         field, as far as Protobuf names it, for JSON. Unknown fields and
-//         enum values are errors in both.
+//         enum values are errors in both, and so is a string that is not
+//         UTF-8.
 //         kResourceExhausted above kConfigBytesMax.
 #ifndef LB_CONFIG_LOAD_H_
 #define LB_CONFIG_LOAD_H_

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "io/base/status_matchers.h"
 
 namespace ballast::config {
@@ -89,8 +90,38 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"JsonUnknownEnumValue",
                 R"({"virtual_services": [{"schedule": "SHH"}]})",
                 "virtual_services[0].schedule", "SHH"},
+        Mistake{"NotUtf8", "threads: 1 state_dir: '/\\377'",
+                "state_dir: ", "is not UTF-8"},
+        Mistake{"NotUtf8Below",
+                "virtual_services { } virtual_services { real_servers { name: "
+                "'\\303' } }",
+                "virtual_services[1].real_servers[0].name: ", "is not UTF-8"},
+        Mistake{"NotUtf8InAList",
+                "ha { reboot_command: '/r' reboot_command: '\\200' }",
+                "ha.reboot_command[1]: ", "is not UTF-8"},
         Mistake{"JsonSyntax", "{\"threads\": 1,,}", "", "Expected"}),
     [](const auto& info) { return info.param.name; });
+
+// The edges of RFC 3629, section 4.
+TEST(LoadTest, StringsAreUtf8) {
+  const auto ok = [](const std::string& bytes) {
+    return ParseConfig(absl::StrCat("state_dir: '", bytes, "'"),
+                       Format::kTextproto)
+        .ok();
+  };
+  for (const char* good : {"", "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
+                           "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
+                           "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+    EXPECT_TRUE(ok(good)) << good;
+  }
+  for (const char* bad :
+       {"\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x41",
+        "\xe0\x9f\xbf", "\xe1\x80", "\xed\xa0\x80", "\xed\xbf\xbf",
+        "\xf0\x8f\xbf\xbf", "\xf1\x80\x80", "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80", "\xff"}) {
+    EXPECT_FALSE(ok(bad)) << bad;
+  }
+}
 
 TEST(LoadTest, HugeTextIsRefused) {
   EXPECT_THAT(ParseConfig(std::string(kConfigBytesMax + 1, ' ')),
