@@ -330,6 +330,7 @@ void Election::GoLeaving() {
 void Election::ChangeRole(Role to, RoleReason reason, bool incomplete) {
   if (history_.size() == kHistoryMax) history_.erase(history_.begin());
   history_.push_back({now_, role_, to, reason, incomplete});
+  ++changes_;
   const auto index = static_cast<size_t>(reason);
   if (to == Role::kActive) {
     ++stats_.took_role[index];

@@ -188,6 +188,8 @@ class Election {
   const Stats& stats() const { return stats_; }
   // The last 64 changes, oldest first.
   const std::vector<RoleChange>& history() const { return history_; }
+  // How many there were.
+  uint64_t changes() const { return changes_; }
 
  private:
   // E1: until when the role must be left alone, and why it is free then.
@@ -242,6 +244,7 @@ class Election {
   RoleReason reason_ = RoleReason::kStarted;
   Stats stats_;
   std::vector<RoleChange> history_;
+  uint64_t changes_ = 0;
   std::vector<Action> actions_;
 
   Instant now_;  // Of the last call.

@@ -45,8 +45,8 @@ absl::StatusOr<RawSocket> RawSocket::OpenType(const Options& options, int type,
   BALLAST_RETURN_IF_ERROR(
       SetMulticast(fd.get(), ipv6, options.ttl, options.loop, ifindex));
   const int yes = 1;
-  if (options.broadcast && setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes,
-                                      sizeof(yes)) != 0) {
+  if (options.broadcast &&
+      setsockopt(fd.get(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof(yes)) != 0) {
     return absl::ErrnoToStatus(errno, "set SO_BROADCAST");
   }
   if (options.source) {

@@ -34,7 +34,7 @@ class RawSocket {
     std::string interface {};         // Bound to it, unless empty.
     std::optional<Address> source{};  // Sends from it; it may be floating.
     uint8_t ttl = 64;                 // For unicast and multicast alike.
-    bool loop = false;  // Whether this host hears its own multicast.
+    bool loop = false;       // Whether this host hears its own multicast.
     bool broadcast = false;  // May send to 255.255.255.255 (IPv4).
   };
   // kPermissionDenied without CAP_NET_RAW.

@@ -92,6 +92,9 @@ class Director {
   // whether anyone has them (the partner is known to be gone).
   void SetActive(Instant now, bool active, bool at_once = false);
   bool active() const { return context_.active; }
+  // Announces every address that is claimed once more: others claimed them too
+  // for a while.
+  void Reannounce(Instant now) { claim_.Reannounce(now); }
 
   // Until when this unit may forward and answer, while active: an owner that
   // may be stopped for longer than its partner waits renews it, and reads the

@@ -1,0 +1,241 @@
+#include "lb/run/pair.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "io/base/status_macros.h"
+#include "io/clock.h"
+#include "io/datagram.h"
+#include "io/file.h"
+
+namespace ballast::run {
+namespace {
+
+constexpr uint8_t kCarpProtocol = 112;
+constexpr uint8_t kAdvertTtl = 255;  // Less came over a router.
+constexpr char kAdvertGroup[] = "224.0.0.18";
+constexpr char kAdvertGroup6[] = "ff02::12";
+constexpr char kBroadcast[] = "255.255.255.255";
+// Datagrams of one turn, so that a flood leaves time for everything else.
+constexpr int kReadsMax = 512;
+
+Address AdvertDestination(const Pair::Options& options) {
+  return *Address::Parse(options.v6          ? kAdvertGroup6
+                         : options.broadcast ? kBroadcast
+                                             : kAdvertGroup);
+}
+
+}  // namespace
+
+// Deletes itself when its owner has left it and the reactor has given back its
+// operation.
+struct Pair::Port {
+  Pair* owner;
+  Reactor& reactor;
+  int interface;  // -1: changes.
+  std::optional<RawSocket> advert{};
+  std::optional<UdpMulticast> sync{};
+  Operation poll = Operation::To<&Port::OnPoll>(this);
+
+  int fd() const { return advert ? advert->fd() : sync->fd(); }
+  void Start() { reactor.Poll(&poll, fd(), POLLIN); }
+  void OnPoll(Completion completion) {
+    if (owner == nullptr) {
+      if (!completion.more) delete this;
+      return;
+    }
+    owner->OnReadable(*this);
+    if (completion.more) return;
+    // An error ended it, or a flood is to be read on: from the next turn.
+    if (owner == nullptr) {
+      delete this;
+    } else {
+      Start();
+    }
+  }
+  void Leave() {
+    owner = nullptr;
+    if (poll.pending()) {
+      reactor.Cancel(&poll);
+    } else {
+      delete this;
+    }
+  }
+};
+
+absl::StatusOr<std::unique_ptr<Pair>> Pair::Open(Reactor& reactor,
+                                                 Options options,
+                                                 ha::StateTable& table,
+                                                 Owner& owner) {
+  std::unique_ptr<Pair> pair(
+      new Pair(reactor, std::move(options), table, owner));
+  BALLAST_RETURN_IF_ERROR(pair->OpenSockets());
+  pair->Arm();
+  return pair;
+}
+
+Pair::Pair(Reactor& reactor, Options options, ha::StateTable& table,
+           Owner& owner)
+    : reactor_(reactor),
+      options_(std::move(options)),
+      owner_(owner),
+      links_(options_.check_interfaces.size(), true),
+      node_(options_.node, table, *this, MonotonicNow()),
+      alarm_(reactor, [this] {
+        node_.Tick(MonotonicNow());
+        Arm();
+      }) {}
+
+Pair::~Pair() {
+  for (Port* port : checks_) port->Leave();
+  if (sync_ != nullptr) sync_->Leave();
+}
+
+absl::Status Pair::OpenSockets() {
+  for (size_t i = 0; i < options_.check_interfaces.size(); ++i) {
+    const std::string& interface = options_.check_interfaces[i];
+    BALLAST_ASSIGN_OR_RETURN(
+        auto socket,
+        RawSocket::Open({.family = options_.v6 ? RawSocket::Family::kIpv6
+                                               : RawSocket::Family::kIpv4,
+                         .protocol = kCarpProtocol,
+                         .interface = interface,
+                         .ttl = kAdvertTtl,
+                         .broadcast = options_.broadcast}));
+    if (!options_.broadcast) {
+      BALLAST_ASSIGN_OR_RETURN(const int index, InterfaceIndex(interface));
+      BALLAST_RETURN_IF_ERROR(socket.Join(AdvertDestination(options_), index));
+    }
+    checks_.push_back(new Port{this, reactor_, static_cast<int>(i)});
+    checks_.back()->advert = std::move(socket);
+    checks_.back()->Start();
+  }
+  BALLAST_ASSIGN_OR_RETURN(
+      auto sync, UdpMulticast::Open({.group = options_.sync_group,
+                                     .interface = options_.sync_interface}));
+  sync_ = new Port{this, reactor_, -1};
+  sync_->sync = std::move(sync);
+  sync_->Start();
+  BALLAST_ASSIGN_OR_RETURN(
+      stream_, PairStream::Listen(
+                   reactor_,
+                   {.own = options_.own,
+                    .partner = options_.partner,
+                    .dials = options_.node.election.mode == ha::Mode::kFirst,
+                    .message_max = ha::Node::kStreamBytesMax},
+                   *this));
+  return absl::OkStatus();
+}
+
+void Pair::OnReadable(Port& port) {
+  for (int i = 0; i < kReadsMax; ++i) {
+    const auto received = port.advert ? port.advert->Receive(buffer_)
+                                      : port.sync->Receive(buffer_);
+    if (!received.ok()) {
+      Arm();
+      return;
+    }
+    if (port.interface < 0) {
+      node_.OnSync(MonotonicNow(), received->payload);
+    } else if (received->ttl != kAdvertTtl) {
+      ++stats_.wrong_ttl;
+    } else {
+      node_.OnAdvert(MonotonicNow(), port.interface, received->payload);
+    }
+  }
+  Arm();
+  reactor_.Cancel(&port.poll);  // Begins anew, with what is still there.
+}
+
+void Pair::SetLinks(const std::vector<bool>& up) {
+  for (size_t i = 0; i < links_.size() && i < up.size(); ++i) {
+    if (links_[i] == up[i]) continue;
+    links_[i] = up[i];
+    node_.OnLink(MonotonicNow(), static_cast<int>(i), up[i]);
+  }
+  Arm();
+}
+
+void Pair::Arm() {
+  stream_->Want(node_.peer_proven());
+  owner_.SetLease(node_.lease());
+  alarm_.Set(node_.deadline());
+}
+
+void Pair::SendAdvert(Instant now, int interface,
+                      std::span<const uint8_t> bytes) {
+  (void)now;
+  // The node may speak before the sockets are there.
+  if (static_cast<size_t>(interface) >= checks_.size()) return;
+  const absl::Status status =
+      checks_[static_cast<size_t>(interface)]->advert->Send(
+          bytes, AdvertDestination(options_));
+  if (!status.ok()) ++stats_.send_failed;
+}
+
+void Pair::SendSync(Instant now, std::span<const uint8_t> bytes) {
+  (void)now;
+  if (sync_ == nullptr || !sync_->sync->Send(bytes).ok()) ++stats_.send_failed;
+}
+
+bool Pair::SendStream(Instant now, std::span<const uint8_t> bytes) {
+  (void)now;
+  return stream_ != nullptr && stream_->Send(bytes);
+}
+
+void Pair::TakeRole(Instant now) {
+  (void)now;
+  owner_.SetLease(node_.lease());
+  owner_.SetActive(true);
+}
+void Pair::DropRole(Instant now) {
+  owner_.SetLease(now);
+  owner_.SetActive(false);
+}
+void Pair::Reannounce(Instant now) {
+  (void)now;
+  owner_.Reannounce();
+}
+void Pair::Reboot(Instant now) {
+  (void)now;
+  owner_.Reboot();
+}
+void Pair::OnRoleChange(const ha::RoleChange& change) {
+  owner_.OnRoleChange(change);
+}
+void Pair::OnConfig(Instant now, uint64_t generation,
+                    std::span<const uint8_t> config) {
+  (void)now;
+  owner_.OnPartnerConfig(generation, config);
+}
+void Pair::OnL7(Instant now, const ha::L7Record& record) {
+  (void)now;
+  (void)record;  // No L7 service keeps entries yet.
+}
+void Pair::FillRandom(std::span<uint8_t> bytes) { ballast::FillRandom(bytes); }
+
+std::vector<uint8_t> Pair::Hello() { return node_.StreamHello(); }
+bool Pair::OnHello(std::span<const uint8_t> message) {
+  return node_.OnStreamHello(message);
+}
+void Pair::OnUp() {
+  node_.OnStreamUp(MonotonicNow());
+  Arm();
+}
+void Pair::OnDown(bool died) {
+  node_.OnStreamDown(MonotonicNow(), died);
+  Arm();
+}
+bool Pair::OnMessage(std::span<const uint8_t> message) {
+  const bool good = node_.OnStream(MonotonicNow(), message);
+  Arm();
+  return good;
+}
+void Pair::OnRoom() {
+  node_.Tick(MonotonicNow());
+  Arm();
+}
+
+}  // namespace ballast::run
