@@ -31,6 +31,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "io/base/address.h"
 #include "io/base/flow_key.h"
 #include "lb/config/model.h"
@@ -76,6 +77,26 @@ struct ServiceStatistics {
   std::vector<ServerStatistics> servers;
 };
 
+// The unit's part in a pair; without one, `configured` alone is told.
+struct PairStatistics {
+  bool configured = false;
+  std::string role;       // "active", "standby", ...
+  std::string reason;     // Why it has it.
+  std::string status;     // What the status icon stands for.
+  std::string partner;    // The same of the partner.
+  bool complete = false;  // Standby: the table is the active unit's.
+  uint64_t lag = 0;       // Standby: datagrams behind.
+  uint64_t role_changes = 0;
+  uint64_t took_over_incomplete = 0;
+  uint64_t records_sent = 0;
+  uint64_t records_received = 0;
+  uint64_t repaired = 0;          // Datagrams that were lost and came again.
+  uint64_t overflow = 0;          // Changes a full queue dropped.
+  uint64_t transfer_records = 0;  // Of the table given or taken, so far,
+  uint64_t transfer_total = 0;    // of about so many.
+  uint64_t refused = 0;  // Messages that were not the partner's, or not new.
+};
+
 struct Statistics {
   std::vector<ServiceStatistics> services;
   uint64_t frames_received = 0;
@@ -94,6 +115,7 @@ struct Statistics {
   uint64_t kernel_send_refused = 0;
   uint64_t generation = 0;
   bool active = false;
+  PairStatistics pair;
 };
 
 class Balancer {
@@ -106,6 +128,13 @@ class Balancer {
     bool claim_at_once = false;
     // No packet threads: packets are handled in RunOnce(). Needs threads: 1.
     bool packets_on_control_thread = false;
+    // Of a pair: the active unit's configuration has come, as it was given to
+    // OfferConfig() there. What is returned is applied; an error is logged.
+    std::function<absl::StatusOr<std::shared_ptr<const config::Model>>(
+        uint64_t generation, absl::Span<const uint8_t> shared)>
+        on_partner_config;
+    // A link failed and the configuration wants a reboot. Empty: logged only.
+    std::function<void()> on_reboot;
     // Use epoll even where io_uring is to be had.
     bool force_epoll = false;
   };
@@ -122,7 +151,9 @@ class Balancer {
 
   // Another configuration, whole. Flows that need not move are not touched.
   //   kFailedPrecondition  interfaces, threads, limits, punt_interface,
-  //                        state_dir or hash_key differ: those need a restart
+  //                        state_dir, hash_key or most of ha differ: those need
+  //                        a restart; or this unit stands by: its configuration
+  //                        is the active unit's
   virtual absl::Status Apply(std::shared_ptr<const config::Model> model) = 0;
   virtual const config::Model& model() const = 0;
 
@@ -137,6 +168,17 @@ class Balancer {
   // at most `count_max`. Takes a moment of each packet thread.
   virtual std::vector<std::string> ListConnections(size_t count_max) = 0;
 
+  // Of a pair; kFailedPrecondition without one, and as each says.
+  // The partner is to take the role: active units whose partner is ready.
+  virtual absl::Status Switchover() = 0;
+  // The partner is given the whole table anew: active units.
+  virtual absl::Status Resync() = 0;
+  // What the partner is to have of the configuration in force, at most 4 MiB;
+  // kept, and given by an active unit now and every two minutes. `force`: fails
+  // if it cannot be given now.
+  virtual absl::Status OfferConfig(uint64_t generation,
+                                   std::vector<uint8_t> shared, bool force) = 0;
+
   // Readable when RunOnce() has something to do; stays the same.
   virtual int fd() = 0;
   // Does what is due and returns: never blocks.
@@ -146,7 +188,8 @@ class Balancer {
   virtual void Stop() = 0;
 
   // Writes the flows to state_dir, for the next Create() to read back; then
-  // stops forwarding. The destructor only stops.
+  // stops forwarding. The destructor only stops. Of a pair: hands the role over
+  // first, for which it runs the loop for up to ha.switchover_patience_s.
   virtual absl::Status Shutdown() = 0;
 
  protected:

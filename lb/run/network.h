@@ -63,6 +63,12 @@ class Network {
   // guarded where the MAC is the card's, on the punt link while `active`.
   void SetFloating(const config::Model& model, bool active);
 
+  // Whether frames pass on a link of this host; false if there is none.
+  bool HasCarrier(absl::string_view link) const {
+    const LinkInfo* info = kernel_.FindLink(link);
+    return info != nullptr && info->up && info->running;
+  }
+
   uint64_t errors() const { return errors_; }
 
  private:

@@ -94,7 +94,8 @@ absl::Status Unit::Start() {
       });
   BALLAST_ASSIGN_OR_RETURN(plan_, BuildPlan(model_));
   SetHealthTargets();
-  network_->SetFloating(*model_, true);
+  active_ = model_->ha.mode == ha::Mode::kNone;
+  network_->SetFloating(*model_, active_);
   // The kernel looks for the servers before the first flow needs them.
   BALLAST_RETURN_IF_ERROR(MakeLanes());
 
@@ -105,7 +106,7 @@ absl::Status Unit::Start() {
     reactor_->Poll(&packets_op_, lanes_[0]->fd(), POLLIN);
     reactor_->Timeout(&packet_tick_, MonotonicNow());
   }
-  return absl::OkStatus();
+  return active_ ? absl::OkStatus() : OpenPair();
 }
 
 Unit::~Unit() {
@@ -113,6 +114,7 @@ Unit::~Unit() {
   // Nobody wakes the reactor any more; then nothing polls the lanes' sockets.
   // What it still delivers while it ends finds `ending_`.
   for (const auto& lane : lanes_) lane->Stop();
+  ClosePair();
   health_.reset();
   reactor_.reset();
   lanes_.clear();
@@ -193,7 +195,12 @@ absl::Status Unit::MakeLanes() {
         director.SetHealthy(now, slot, IsUp(slot));
       }
     }
-    director.SetActive(now, true, options_.claim_at_once);
+    if (active_) {
+      director.SetActive(now, true, options_.claim_at_once);
+    } else {
+      director.SetSync({.settings = model_->ha.l4_sync});
+      director.SetFollowing(now, true);
+    }
   }
   // All counters first: a thread that starts reads the others'.
   const std::vector<const l4::AllCounters*> all = Counters();
@@ -214,6 +221,10 @@ absl::Status Unit::MakeLanes() {
       address_news_.insert(address_news_.end(), news.begin(), news.end());
       reactor_->Wake();
     };
+    if (!active_) {
+      hooks.lease_ns = &lease_ns_;
+      hooks.clock = MonotonicNow;
+    }
     for (uint32_t other = 0; other < threads; ++other) {
       if (other != i) hooks.others.push_back(all[other]);
     }
@@ -294,6 +305,21 @@ std::vector<const l4::AllCounters*> Unit::Counters() const {
 }
 
 absl::Status Unit::Apply(std::shared_ptr<const config::Model> model) {
+  if (pair_ != nullptr && !active_) {
+    const ha::Advert* peer = pair_->node().election().peer(MonotonicNow());
+    const bool other = peer != nullptr && peer->role == ha::Role::kActive;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "this unit is ", ha::RoleName(pair_->node().role()), ": ",
+        other ? absl::StrCat(
+                    "change the configuration on the active unit, ",
+                    peer->mode == ha::Mode::kFirst ? "FIRST" : "SECOND", " at ",
+                    model_->ha.links[model_->ha.update_link].partner.ToString())
+              : "no unit of the pair is active"));
+  }
+  return ApplyAny(std::move(model));
+}
+
+absl::Status Unit::ApplyAny(std::shared_ptr<const config::Model> model) {
   const auto fixed = [&](bool same, const char* field) -> absl::Status {
     if (same) return absl::OkStatus();
     return absl::FailedPreconditionError(absl::StrCat(
@@ -309,10 +335,12 @@ absl::Status Unit::Apply(std::shared_ptr<const config::Model> model) {
       fixed(model->state_dir == model_->state_dir, "state_dir"));
   BALLAST_RETURN_IF_ERROR(
       fixed(model->hash_key == model_->hash_key, "hash_key"));
+  BALLAST_RETURN_IF_ERROR(CheckPairUnchanged(*model));
   BALLAST_ASSIGN_OR_RETURN(plan_, BuildPlan(model));
   model_ = std::move(model);
   SetHealthTargets();
-  network_->SetFloating(*model_, true);
+  network_->SetFloating(*model_, active_);
+  ApplyToPair();
   return Distribute();
 }
 
@@ -409,8 +437,10 @@ void Unit::OnNetworkTimer(Completion completion) {
 }
 
 void Unit::UpdateNetwork() {
-  if (!network_->Update()) return;
-  network_->SetFloating(*model_, true);
+  const bool changed = network_->Update();
+  UpdateLinks();
+  if (!changed) return;
+  network_->SetFloating(*model_, active_);
   PostView();
 }
 
@@ -436,6 +466,7 @@ void Unit::OnSecond(Completion completion) {
   if (ending_ || completion.result != 0) return;
   statistics_.Sample(MonotonicNow(), *plan_, Counters());
   if (++seconds_ % kRefreshSeconds == 0) network_->Refresh();
+  WatchPair();
   if (view_owed_) PostView();
   if (health_owed_) PostHealth();
   reactor_->Timeout(&second_, reactor_->Now() + absl::Seconds(1));
@@ -474,7 +505,8 @@ Statistics Unit::GetStatistics() const {
   for (const auto& lane : lanes_) io.push_back(lane->io_stats());
   Statistics statistics = statistics_.Collect(
       *plan_, Counters(), io, [this](l4::Slot slot) { return HealthOf(slot); });
-  statistics.active = !lanes_.empty();
+  statistics.active = active_ && !lanes_.empty();
+  CollectPair(&statistics.pair);
   return statistics;
 }
 
@@ -503,6 +535,7 @@ std::vector<std::string> Unit::ListConnections(size_t count_max) {
 }
 
 absl::Status Unit::Shutdown() {
+  LeavePair();
   std::vector<l4::FlowRecord> all;
   for (const auto& lane : lanes_) {
     const bool done = lane->Call([&](Instant now, l4::Director& director) {

@@ -5,6 +5,7 @@
 #ifndef LB_RUN_UNIT_H_
 #define LB_RUN_UNIT_H_
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -16,12 +17,14 @@
 #include "lb/l4/plan.h"
 #include "lb/run/health_checker.h"
 #include "lb/run/lane.h"
+#include "lb/run/lanes_state_table.h"
 #include "lb/run/network.h"
+#include "lb/run/pair.h"
 #include "lb/run/statistics.h"
 
 namespace ballast::run {
 
-class Unit : public Balancer {
+class Unit : public Balancer, private Pair::Owner {
  public:
   static absl::StatusOr<std::unique_ptr<Balancer>> Create(Options options);
   ~Unit() override;
@@ -38,8 +41,34 @@ class Unit : public Balancer {
   void Run() override { reactor_->Run(); }
   void Stop() override { reactor_->Stop(); }
   absl::Status Shutdown() override;
+  absl::Status Switchover() override;
+  absl::Status Resync() override;
+  absl::Status OfferConfig(uint64_t generation, std::vector<uint8_t> shared,
+                           bool force) override;
 
  private:
+  // -- The pair (unit_pair.cc) ------------------------------------------------
+  absl::Status OpenPair();
+  void ClosePair();
+  // The pair's own fields that `model` may not change while running.
+  absl::Status CheckPairUnchanged(const config::Model& model) const;
+  void ApplyToPair();
+  absl::Status HasPair(const char* what) const;
+  void UpdateLinks();
+  void WatchPair();
+  void LeavePair();
+  void CollectPair(PairStatistics* statistics) const;
+  // Pair::Owner.
+  void SetActive(bool active) override;
+  void Reannounce() override;
+  void Reboot() override;
+  void OnRoleChange(const ha::RoleChange& change) override;
+  void OnPartnerConfig(uint64_t generation,
+                       std::span<const uint8_t> config) override;
+  void SetLease(Instant until) override;
+
+  absl::Status ApplyAny(std::shared_ptr<const config::Model> model);
+
   explicit Unit(Options options) : options_(std::move(options)) {}
   absl::Status Start();
   absl::Status ReadKeys();
@@ -82,6 +111,14 @@ class Unit : public Balancer {
   int seconds_ = 0;
 
   bool ending_ = false;
+
+  // Of a pair; without one this unit is active from the start.
+  bool active_ = true;
+  std::unique_ptr<LanesStateTable> table_;
+  std::unique_ptr<Pair> pair_;
+  std::atomic<int64_t> lease_ns_{0};
+  bool complete_ = false;  // As it was last logged.
+  std::vector<uint64_t> beats_;
 
   // What the lanes' threads have to say.
   std::mutex heard_mutex_;

@@ -1,0 +1,143 @@
+#include "lb/run/pair_setup.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "ha/pair_key.h"
+#include "ha/start_counter.h"
+#include "io/base/status_macros.h"
+#include "io/file.h"
+
+namespace ballast::run {
+namespace {
+
+constexpr size_t kKeyFileMax = 4096;
+constexpr size_t kStartFileMax = 65536;
+
+absl::string_view Text(const std::vector<uint8_t>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+ha::StartStamp Stamp() {
+  ha::StartStamp stamp;
+  const auto boot = ReadFile("/proc/sys/kernel/random/boot_id", 64);
+  // Any unchanging form of it does.
+  if (boot.ok()) {
+    std::copy_n(boot->begin(), std::min(boot->size(), stamp.kernel_boot.size()),
+                stamp.kernel_boot.begin());
+  }
+  timespec since{};
+  clock_gettime(CLOCK_BOOTTIME, &since);
+  stamp.since_boot_ns = int64_t{since.tv_sec} * 1'000'000'000 + since.tv_nsec;
+  stamp.calendar_ns = absl::GetCurrentTimeNanos();
+  return stamp;
+}
+
+std::string StartPath(const config::Model& model) {
+  return absl::StrCat(model.state_dir, "/starts");
+}
+ha::StartLimits Limits(const config::Model& model) {
+  return {.limit = model.ha.pacify_starts, .window = model.ha.pacify_window};
+}
+ha::StartHistory ReadStarts(const config::Model& model) {
+  const auto bytes = ReadFile(StartPath(model), kStartFileMax);
+  if (!bytes.ok()) return {};
+  // A damaged file is as good as none.
+  auto history = ha::ParseStartHistory(Text(*bytes));
+  return history.ok() ? *std::move(history) : ha::StartHistory();
+}
+absl::Status WriteStarts(const config::Model& model,
+                         const ha::StartHistory& history) {
+  const std::string text = ha::FormatStartHistory(history);
+  return WriteFileAtomically(
+      StartPath(model),
+      {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+// Whether this start is one too many.
+absl::StatusOr<bool> CountThisStart(const config::Model& model) {
+  if (model.ha.pacify_starts == 0) return false;
+  if (model.state_dir.empty()) {
+    return absl::InvalidArgumentError(
+        "state_dir: empty, but ha.pacify_starts needs it to count starts; set "
+        "it, or pacify_starts to 0");
+  }
+  BALLAST_RETURN_IF_ERROR(MakeFolder(model.state_dir));
+  const ha::StartVerdict verdict =
+      ha::CountStart(ReadStarts(model), Stamp(), Limits(model));
+  BALLAST_RETURN_IF_ERROR(WriteStarts(model, verdict.history));
+  return verdict.pacified;
+}
+
+}  // namespace
+
+absl::Status RecordStableRun(const config::Model& model) {
+  if (model.ha.pacify_starts == 0) return absl::OkStatus();
+  ha::StartHistory history = ReadStarts(model);
+  if (!ha::RecordUptime(history, model.ha.pacify_window, Limits(model))) {
+    return absl::OkStatus();
+  }
+  return WriteStarts(model, history);
+}
+
+absl::StatusOr<std::vector<ha::PairKey>> ReadPairKeys(
+    const config::HighAvailability& pair) {
+  if (pair.key_file.empty()) return pair.keys;
+  BALLAST_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes,
+                           ReadFile(pair.key_file, kKeyFileMax));
+  auto keys = ha::ParsePairKeys(Text(bytes));
+  if (!keys.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "ha.key_file: ", pair.key_file, ": ", keys.status().message()));
+  }
+  return keys;
+}
+
+absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model) {
+  const config::HighAvailability& pair = model.ha;
+  if (pair.plain.has_value()) {
+    return absl::UnimplementedError(
+        "ha.wire: PLAIN is not served yet; SEALED is");
+  }
+  Pair::Options options;
+  BALLAST_ASSIGN_OR_RETURN(options.node.keys, ReadPairKeys(pair));
+  BALLAST_ASSIGN_OR_RETURN(options.node.election.pacified,
+                           CountThisStart(model));
+  options.node.election.mode = pair.mode;
+  options.node.election.interval = pair.advert_interval;
+  options.node.election.initial_wait = pair.initial_wait;
+  options.node.election.preferred = pair.is_preferred();
+  options.node.election.syncs = pair.l4_updates;
+  options.node.election.shared = pair.shared;
+  options.node.election.reboot_on_link_failure = pair.reboot_on_link_failure;
+  for (const config::HaLink& link : pair.links) {
+    if (link.check) options.check_interfaces.push_back(link.interface);
+  }
+  options.node.election.interfaces =
+      static_cast<int>(options.check_interfaces.size());
+  options.node.replication.l4 = pair.l4_updates;
+  options.node.replication.l7 = pair.l7_updates;
+  options.node.replication.syncid = pair.sync_id;
+  FillRandom({reinterpret_cast<uint8_t*>(&options.node.replication.seed),
+              sizeof(options.node.replication.seed)});
+  options.node.virtual_id = pair.virtual_id;
+  options.node.unit = static_cast<uint16_t>(pair.mode);
+  FillRandom({reinterpret_cast<uint8_t*>(&options.node.boot),
+              sizeof(options.node.boot)});
+  options.broadcast = pair.broadcast;
+  const config::HaLink& update = pair.links[pair.update_link];
+  options.v6 = !update.own.address.is_v4();
+  options.own = {update.own.address, pair.port};
+  options.partner = {update.partner, pair.port};
+  options.sync_interface = pair.links[pair.sync_link].interface;
+  options.sync_group = pair.sync_group;
+  return options;
+}
+
+}  // namespace ballast::run

@@ -1,0 +1,30 @@
+// What a configuration says of the pair, as the options of Pair: with the keys
+// read from their file and the starts of this process counted.
+//
+// Errors   what is missing or unreadable, by field.
+#ifndef LB_RUN_PAIR_SETUP_H_
+#define LB_RUN_PAIR_SETUP_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ha/envelope.h"
+#include "lb/config/model.h"
+#include "lb/run/pair.h"
+
+namespace ballast::run {
+
+// `model.ha` has a mode. Counts this start in state_dir.
+absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model);
+
+// This process has been up for ha.pacify_window: it is stable.
+absl::Status RecordStableRun(const config::Model& model);
+
+// From key_file, or the configuration.
+absl::StatusOr<std::vector<ha::PairKey>> ReadPairKeys(
+    const config::HighAvailability& pair);
+
+}  // namespace ballast::run
+
+#endif  // LB_RUN_PAIR_SETUP_H_
