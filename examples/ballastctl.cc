@@ -21,6 +21,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "examples/control_socket.h"
 #include "ha/pair_key.h"
 #include "io/base/status_macros.h"
 #include "io/file.h"
@@ -74,6 +76,16 @@ absl::StatusOr<std::string> KeyId(Words arguments) {
   return ids;
 }
 
+// Asks the ballastd whose socket it is.
+absl::StatusOr<std::string> Ask(absl::string_view command, Words arguments) {
+  return ballast::AskControlSocket(std::string(arguments[0]), command,
+                                   absl::Seconds(10));
+}
+absl::StatusOr<std::string> Status(Words w) { return Ask("status", w); }
+absl::StatusOr<std::string> Switchover(Words w) { return Ask("switchover", w); }
+absl::StatusOr<std::string> Resync(Words w) { return Ask("resync", w); }
+absl::StatusOr<std::string> Update(Words w) { return Ask("update", w); }
+
 struct Command {
   const char* words;      // As they are typed, one space between.
   const char* arguments;  // What follows, one word each; "": nothing.
@@ -85,6 +97,10 @@ constexpr Command kCommands[] = {
     {"key new", "", "prints a new key for a pair: 64 hex digits", KeyNew},
     {"key id", "FILE|KEY",
      "prints the id of each key in FILE, or of KEY itself", KeyId},
+    {"status", "SOCKET", "role, partner and replication of a ballastd", Status},
+    {"switchover", "SOCKET", "the active unit hands its role over", Switchover},
+    {"resync", "SOCKET", "the active unit gives its whole table anew", Resync},
+    {"update", "SOCKET", "the active unit gives its configuration now", Update},
 };
 
 std::vector<absl::string_view> SplitWords(absl::string_view text) {
@@ -105,7 +121,8 @@ std::string Help() {
       "\n"
       "The id of a key is no secret: it is in every message that\n"
       "the key has sealed. A KEY given as an argument can be seen\n"
-      "by every user of the machine: prefer a FILE of mode 0600.\n");
+      "by every user of the machine: prefer a FILE of mode 0600.\n"
+      "SOCKET is the file \"control\" in that ballastd's state_dir.\n");
   return text;
 }
 

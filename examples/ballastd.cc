@@ -2,18 +2,29 @@
 //
 //   SIGHUP   reads the file again; errors are printed and change nothing
 //   SIGUSR1  prints every service and server with its numbers
-//   SIGTERM  writes the flows to state_dir, for the next start, and ends
+//   SIGTERM  hands the role over, if it is the active unit of a pair, writes
+//   the
+//            flows to state_dir, for the next start, and ends
 //   SIGINT   the same
+//
+// Of a pair, the active unit's configuration is given to the other, which
+// writes it over its own file (keeping what is its own, and the former file as
+// FILE.before). ballastctl speaks to it through the socket STATE_DIR/control.
 #include <signal.h>
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
@@ -23,11 +34,15 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "examples/control_socket.h"
 #include "io/base/status_macros.h"
 #include "io/file.h"
 #include "io/unique_fd.h"
 #include "lb/balancer.h"
+#include "lb/config/format.h"
 #include "lb/config/load.h"
+#include "lb/config/shared_part.h"
 #include "lb/config/validate.h"
 
 ABSL_FLAG(std::string, config, "",
@@ -47,24 +62,36 @@ void Log(absl::string_view line) {
                static_cast<int>(line.size()), line.data());
 }
 
-// Prints what is wrong or doubtful; null if there are errors.
-std::shared_ptr<const config::Model> Load(const std::string& path,
-                                          uint64_t generation) {
+struct Loaded {
+  config::proto::Config config;
+  std::shared_ptr<const config::Model> model;  // Null: there are errors.
+};
+
+// Prints what is wrong or doubtful.
+std::shared_ptr<const config::Model> Check(const config::proto::Config& config,
+                                           uint64_t generation) {
+  const config::Validated validated = config::Validate(config, generation);
+  std::fprintf(stderr, "%s", config::Report(validated).c_str());
+  return validated.model;
+}
+
+// `generation` 0: the file's own.
+Loaded Load(const std::string& path, uint64_t generation) {
   const auto bytes = ReadFile(path, config::kConfigBytesMax);
   if (!bytes.ok()) {
     Log(bytes.status().message());
-    return nullptr;
+    return {};
   }
-  const auto parsed = config::ParseConfig(absl::string_view(
+  auto parsed = config::ParseConfig(absl::string_view(
       reinterpret_cast<const char*>(bytes->data()), bytes->size()));
   if (!parsed.ok()) {
     std::fprintf(stderr, "%s:\n%s\n", path.c_str(),
                  std::string(parsed.status().message()).c_str());
-    return nullptr;
+    return {};
   }
-  const config::Validated validated = config::Validate(*parsed, generation);
-  std::fprintf(stderr, "%s", config::Report(validated).c_str());
-  return validated.model;
+  if (generation == 0) generation = std::max<uint64_t>(1, parsed->generation());
+  auto model = Check(*parsed, generation);
+  return {*std::move(parsed), std::move(model)};
 }
 
 std::string Rates(const Traffic& t) {
@@ -95,6 +122,15 @@ void PrintLine(const Statistics& statistics) {
           : "",
       statistics.address_conflicts > 0
           ? absl::StrCat(", address conflicts ", statistics.address_conflicts)
+          : "",
+      statistics.pair.configured
+          ? absl::StrCat(
+                ", ", statistics.pair.role, " (", statistics.pair.reason, ")",
+                statistics.pair.role == "active" ? ""
+                : statistics.pair.complete       ? " in sync"
+                                                 : " not in sync",
+                ", lag ", statistics.pair.lag, ", took_over_incomplete ",
+                statistics.pair.took_over_incomplete)
           : ""));
 }
 
@@ -118,84 +154,230 @@ void PrintAll(const Statistics& statistics) {
   }
 }
 
-absl::Status Serve(const std::string& path,
-                   std::shared_ptr<const config::Model> model) {
-  // Before any thread is made, so that none takes a signal.
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGHUP, SIGUSR1, SIGTERM, SIGINT}) {
-    sigaddset(&signals, number);
-  }
-  sigprocmask(SIG_BLOCK, &signals, nullptr);
-  const UniqueFd signal_fd(signalfd(-1, &signals, SFD_CLOEXEC));
-  const UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
-  const UniqueFd loop(epoll_create1(EPOLL_CLOEXEC));
-  if (!signal_fd.valid() || !timer.valid() || !loop.valid()) {
-    return absl::ErrnoToStatus(errno, "signalfd, timerfd or epoll");
-  }
+absl::Span<const uint8_t> BytesOf(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
 
-  BALLAST_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Balancer> balancer,
-      Balancer::Create({.model = model,
-                        .log = Log,
-                        .claim_at_once = absl::GetFlag(FLAGS_claim_at_once)}));
-  const absl::Duration period = model->statistics_period;
-  if (period > absl::ZeroDuration()) {
-    const timespec every = absl::ToTimespec(period);
-    const itimerspec spec{every, every};
-    timerfd_settime(timer.get(), 0, &spec, nullptr);
+std::string PairText(const PairStatistics& pair) {
+  if (!pair.configured) return "no pair is configured\n";
+  std::string text = absl::StrCat("role ", pair.role, " (", pair.reason,
+                                  ")\nthis unit: ", pair.status,
+                                  "\npartner: ", pair.partner, "\n");
+  if (pair.role != "active") {
+    absl::StrAppend(&text, pair.complete ? "in sync" : "not in sync",
+                    ", behind by ", pair.lag, " datagrams\n");
   }
-  for (const int fd : {signal_fd.get(), timer.get(), balancer->fd()}) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = fd;
-    epoll_ctl(loop.get(), EPOLL_CTL_ADD, fd, &event);
-  }
-  Log(absl::StrCat("serving ", model->services.size(), " services on ",
-                   model->interfaces.size(), " interfaces"));
+  absl::StrAppend(&text, "transfer ", pair.transfer_records, " of about ",
+                  pair.transfer_total, "\nrecords sent ", pair.records_sent,
+                  ", received ", pair.records_received, "; datagrams repaired ",
+                  pair.repaired, "; changes dropped ", pair.overflow,
+                  "; messages refused ", pair.refused, "\nrole changes ",
+                  pair.role_changes, ", took over incomplete ",
+                  pair.took_over_incomplete, "\n");
+  return text;
+}
 
-  uint64_t generation = model->generation;
-  balancer->RunOnce();
-  for (;;) {
-    epoll_event events[4];
-    const int count = epoll_wait(loop.get(), events, 4, -1);
-    for (int i = 0; i < count; ++i) {
-      if (events[i].data.fd == balancer->fd()) {
-        balancer->RunOnce();
-      } else if (events[i].data.fd == timer.get()) {
-        uint64_t expirations;
-        (void)!read(timer.get(), &expirations, sizeof(expirations));
-        PrintLine(balancer->GetStatistics());
-      } else {
-        signalfd_siginfo info;
-        if (read(signal_fd.get(), &info, sizeof(info)) != sizeof(info)) {
-          continue;
-        }
-        switch (info.ssi_signo) {
-          case SIGHUP: {
-            const auto next = Load(path, ++generation);
-            if (next == nullptr) {
-              Log("reload refused: the former configuration stays");
-              break;
-            }
-            const absl::Status applied = balancer->Apply(next);
-            Log(applied.ok()
-                    ? absl::StrCat("reloaded: generation ", generation)
-                    : absl::StrCat("reload refused: ", applied.message()));
-            break;
-          }
-          case SIGUSR1:
-            PrintAll(balancer->GetStatistics());
-            break;
-          default:
-            PrintLine(balancer->GetStatistics());
+class Daemon {
+ public:
+  Daemon(std::string path, Loaded loaded)
+      : path_(std::move(path)),
+        config_(std::move(loaded.config)),
+        model_(std::move(loaded.model)),
+        generation_(model_->generation) {}
+
+  absl::Status Run() {
+    // Before any thread is made, so that none takes a signal.
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int number : {SIGHUP, SIGUSR1, SIGTERM, SIGINT}) {
+      sigaddset(&signals, number);
+    }
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    const UniqueFd signal_fd(signalfd(-1, &signals, SFD_CLOEXEC));
+    const UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+    const UniqueFd loop(epoll_create1(EPOLL_CLOEXEC));
+    if (!signal_fd.valid() || !timer.valid() || !loop.valid()) {
+      return absl::ErrnoToStatus(errno, "signalfd, timerfd or epoll");
+    }
+    std::unique_ptr<ControlSocket> control;
+    if (!model_->state_dir.empty()) {
+      BALLAST_RETURN_IF_ERROR(MakeFolder(model_->state_dir));
+      BALLAST_ASSIGN_OR_RETURN(
+          control, ControlSocket::Listen(model_->state_dir + "/control"));
+    }
+    BALLAST_ASSIGN_OR_RETURN(
+        balancer_,
+        Balancer::Create(
+            {.model = model_,
+             .log = Log,
+             .claim_at_once = absl::GetFlag(FLAGS_claim_at_once),
+             .on_partner_config =
+                 [this](uint64_t generation, absl::Span<const uint8_t> shared) {
+                   return TakePartnerConfig(generation, shared);
+                 },
+             .on_reboot = [this] { Reboot(); }}));
+    const absl::Duration period = model_->statistics_period;
+    if (period > absl::ZeroDuration()) {
+      const timespec every = absl::ToTimespec(period);
+      const itimerspec spec{every, every};
+      timerfd_settime(timer.get(), 0, &spec, nullptr);
+    }
+    std::vector<int> fds = {signal_fd.get(), timer.get(), balancer_->fd()};
+    if (control != nullptr) fds.push_back(control->fd());
+    for (const int fd : fds) {
+      epoll_event event{};
+      event.events = EPOLLIN;
+      event.data.fd = fd;
+      epoll_ctl(loop.get(), EPOLL_CTL_ADD, fd, &event);
+    }
+    Log(absl::StrCat("serving ", model_->services.size(), " services on ",
+                     model_->interfaces.size(), " interfaces"));
+    if (Paired()) BALLAST_RETURN_IF_ERROR(Offer(/*force=*/false));
+
+    balancer_->RunOnce();
+    for (;;) {
+      epoll_event events[4];
+      const int count = epoll_wait(loop.get(), events, 4, -1);
+      for (int i = 0; i < count; ++i) {
+        const int fd = events[i].data.fd;
+        if (fd == balancer_->fd()) {
+          balancer_->RunOnce();
+        } else if (fd == timer.get()) {
+          uint64_t expirations;
+          (void)!read(timer.get(), &expirations, sizeof(expirations));
+          PrintLine(balancer_->GetStatistics());
+        } else if (fd == signal_fd.get()) {
+          signalfd_siginfo info;
+          if (read(fd, &info, sizeof(info)) != sizeof(info)) continue;
+          if (info.ssi_signo == SIGHUP) {
+            Reload();
+          } else if (info.ssi_signo == SIGUSR1) {
+            PrintAll(balancer_->GetStatistics());
+          } else {
+            PrintLine(balancer_->GetStatistics());
             Log("ending");
-            return balancer->Shutdown();
+            return balancer_->Shutdown();
+          }
+        } else {
+          control->RunOnce(
+              [this](absl::string_view command) { return Answer(command); });
         }
       }
     }
   }
-}
+
+ private:
+  bool Paired() const { return model_->ha.mode != ha::Mode::kNone; }
+
+  absl::Status Offer(bool force) {
+    const std::string shared = config::SerializeShared(config_);
+    return balancer_->OfferConfig(generation_, {shared.begin(), shared.end()},
+                                  force);
+  }
+
+  void Reload() {
+    Loaded next = Load(path_, generation_ + 1);
+    if (next.model == nullptr) {
+      Log("reload refused: the former configuration stays");
+      return;
+    }
+    if (const absl::Status applied = balancer_->Apply(next.model);
+        !applied.ok()) {
+      Log(absl::StrCat("reload refused: ", applied.message()));
+      return;
+    }
+    ++generation_;
+    config_ = std::move(next.config);
+    model_ = std::move(next.model);
+    Log(absl::StrCat("reloaded: generation ", generation_));
+    if (!Paired()) return;
+    if (const absl::Status offered = Offer(/*force=*/false); !offered.ok()) {
+      Log(offered.message());
+    }
+  }
+
+  // Whole and valid, or not at all; null: it is what we have.
+  absl::StatusOr<std::shared_ptr<const config::Model>> TakePartnerConfig(
+      uint64_t generation, absl::Span<const uint8_t> bytes) {
+    BALLAST_ASSIGN_OR_RETURN(
+        const config::proto::Config shared,
+        config::ParseShared(absl::string_view(
+            reinterpret_cast<const char*>(bytes.data()), bytes.size())));
+    if (config::SharedDigest(shared) == config::SharedDigest(config_)) {
+      generation_ = generation;
+      return std::shared_ptr<const config::Model>();
+    }
+    config::proto::Config merged = config::MergeShared(config_, shared);
+    merged.set_generation(generation);
+    auto model = Check(merged, generation);
+    if (model == nullptr) {
+      return absl::InvalidArgumentError(
+          "it is not valid with this unit's own part");
+    }
+    const std::string text = config::FormatConfig(
+        merged,
+        "Given by the partner. The file before it: the same name and "
+        ".before");
+    if (const auto before = ReadFile(path_, config::kConfigBytesMax);
+        before.ok()) {
+      BALLAST_RETURN_IF_ERROR(WriteFileAtomically(path_ + ".before", *before));
+    }
+    const auto written = BytesOf(text);
+    BALLAST_RETURN_IF_ERROR(
+        WriteFileAtomically(path_, {written.data(), written.size()}));
+    generation_ = generation;
+    config_ = std::move(merged);
+    model_ = model;
+    Log(absl::StrCat("configuration ", generation, " taken from the partner"));
+    return model;
+  }
+
+  void Reboot() {
+    if (model_->ha.reboot_command.empty()) {
+      Log("ha.reboot_command: none is configured");
+      return;
+    }
+    std::vector<char*> words;
+    for (const std::string& word : model_->ha.reboot_command) {
+      words.push_back(const_cast<char*>(word.c_str()));
+    }
+    words.push_back(nullptr);
+    pid_t pid;
+    const int error =
+        posix_spawn(&pid, words[0], nullptr, nullptr, words.data(), environ);
+    if (error != 0) {
+      Log(absl::StrCat("ha.reboot_command ", words[0], ": ",
+                       std::strerror(error)));
+    }
+  }
+
+  absl::StatusOr<std::string> Answer(absl::string_view command) {
+    if (command == "status") {
+      return PairText(balancer_->GetStatistics().pair);
+    }
+    absl::Status status;
+    if (command == "switchover") {
+      status = balancer_->Switchover();
+    } else if (command == "resync") {
+      status = balancer_->Resync();
+    } else if (command == "update") {
+      status = Paired()
+                   ? Offer(/*force=*/true)
+                   : absl::FailedPreconditionError("no pair is configured");
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "'", command, "': must be status, switchover, resync or update"));
+    }
+    if (!status.ok()) return status;
+    return "done\n";
+  }
+
+  const std::string path_;
+  config::proto::Config config_;
+  std::shared_ptr<const config::Model> model_;
+  uint64_t generation_;
+  std::unique_ptr<Balancer> balancer_;
+};
 
 }  // namespace
 }  // namespace ballast
@@ -214,14 +396,14 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "ballastd: --config FILE is needed; see --help\n");
     return 1;
   }
-  const auto model = ballast::Load(path, 1);
-  if (model == nullptr) return 1;
+  ballast::Loaded loaded = ballast::Load(path, 0);
+  if (loaded.model == nullptr) return 1;
   if (absl::GetFlag(FLAGS_check)) {
     std::printf("%s: good, %zu virtual services\n", path.c_str(),
-                model->services.size());
+                loaded.model->services.size());
     return 0;
   }
-  const absl::Status status = ballast::Serve(path, model);
+  const absl::Status status = ballast::Daemon(path, std::move(loaded)).Run();
   if (!status.ok()) {
     std::fprintf(stderr, "ballastd: %s\n", status.ToString().c_str());
     return 2;
