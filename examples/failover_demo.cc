@@ -94,7 +94,8 @@ class UnitProcess {
 
   const char* name() const { return index_ == 0 ? "First" : "Second"; }
 
-  absl::Status Configure(absl::string_view key) {
+  // `more` is added at the end.
+  absl::Status Configure(absl::string_view key, absl::string_view more = "") {
     std::string text =
         absl::StrCat("interfaces { name: \"", testbed::kClientsLink, "\" }\n",
                      "interfaces { name: \"", testbed::kServersLink, "\" }\n");
@@ -117,7 +118,7 @@ class UnitProcess {
                     link(testbed::kClientsLink, &testbed::UnitClientAddress),
                     "  l4_updates: true\n  pacify_starts: 0\n  keys: \"", key,
                     "\"\n}\n", Service(kNat4, false), Service(kNat6, false),
-                    Service(kDirect4, true), Service(kDirect6, true));
+                    Service(kDirect4, true), Service(kDirect6, true), more);
     return WriteFileAtomically(
         Path(), {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
   }
@@ -165,8 +166,13 @@ class UnitProcess {
     const std::lock_guard lock(mutex_);
     return synced_;
   }
-  bool running() const { return pid_ > 0; }
-  pid_t pid() const { return pid_; }
+  // Whether it has said so, not long ago.
+  bool Logged(absl::string_view text) const {
+    const std::lock_guard lock(mutex_);
+    return std::any_of(log_.begin(), log_.end(), [&](const std::string& line) {
+      return absl::StrContains(line, text);
+    });
+  }
   std::vector<std::string> log() const {
     const std::lock_guard lock(mutex_);
     return {log_.begin(), log_.end()};
@@ -234,11 +240,10 @@ class Demo {
     BALLAST_RETURN_IF_ERROR(StartServers());
     std::array<uint8_t, 32> key;
     FillRandom(key);
-    std::string digits;
-    for (const uint8_t byte : key) absl::StrAppendFormat(&digits, "%02x", byte);
+    for (const uint8_t byte : key) absl::StrAppendFormat(&key_, "%02x", byte);
     for (UnitProcess& unit : units_) {
       BALLAST_RETURN_IF_ERROR(MakeFolder(unit.folder()));
-      BALLAST_RETURN_IF_ERROR(unit.Configure(digits));
+      BALLAST_RETURN_IF_ERROR(unit.Configure(key_));
       BALLAST_RETURN_IF_ERROR(unit.Start(program));
     }
     start_ = MonotonicNow();
@@ -261,6 +266,33 @@ class Demo {
       BALLAST_RETURN_IF_ERROR(Event(
           "switchover to First" + suffix,
           [&] { return Control(1, "switchover"); }, [&] { return Paired(0); }));
+      BALLAST_RETURN_IF_ERROR(Event(
+          "reload, Second follows" + suffix,
+          [&] {
+            // One service more, which nobody uses.
+            BALLAST_RETURN_IF_ERROR(units_[0].Configure(
+                key_, Service(Vip(Family::kV4, 10 + round), false)));
+            units_[0].Kill(SIGHUP);
+            return absl::OkStatus();
+          },
+          [&] { return units_[1].Logged(" taken from the partner"); }));
+      units_[1].Kill(SIGHUP);
+      BALLAST_RETURN_IF_ERROR(Await("a standby refuses a reload", [&] {
+        return units_[1].Logged("reload refused: this unit is standby");
+      }));
+      BALLAST_RETURN_IF_ERROR(Event(
+          "SIGTERM First" + suffix,
+          [&] {
+            units_[0].Kill(SIGTERM);
+            return absl::OkStatus();
+          },
+          [&] { return units_[1].role() == "active"; }));
+      BALLAST_RETURN_IF_ERROR(Event(
+          "First returns again" + suffix,
+          [&] { return units_[0].Start(program); }, [&] { return Paired(1); }));
+      BALLAST_RETURN_IF_ERROR(Event(
+          "switchover again" + suffix, [&] { return Control(1, "switchover"); },
+          [&] { return Paired(0); }));
       BALLAST_RETURN_IF_ERROR(Event(
           "SIGSTOP First" + suffix,
           [&] {
@@ -437,6 +469,7 @@ class Demo {
   Testbed& testbed_;
   const std::string folder_;
   std::string control_;
+  std::string key_;
   std::vector<std::unique_ptr<SessionServer>> servers_;
   std::unique_ptr<SessionClient> client_;
   UnitProcess units_[2];
