@@ -289,11 +289,13 @@ void Node::SendAdverts(Instant now) {
 void Node::Settle(Instant now) {
   // An action may cause the next; each causes a bounded number.
   for (int round = 0; round < 8; ++round) {
+    const std::vector<Action> actions = election_.TakeActions();
+    if (round > 0 && actions.empty()) break;
+    // Before the peer is followed: one may end this unit's own leadership, and
+    // would end the following too.
+    for (const Action action : actions) Carry(now, action);
     FollowPeer(now);
     election_.OnSync(now, replicator_.complete(), replicator_.position());
-    const std::vector<Action> actions = election_.TakeActions();
-    if (actions.empty()) break;
-    for (const Action action : actions) Carry(now, action);
   }
   if (answer_owed_ && now >= next_answer_) {
     next_answer_ = now + kAnswerPause;
