@@ -65,7 +65,7 @@ void EncodeAdvert(const Advert& advert, std::span<uint8_t, kAdvertSize> bytes) {
   writer.U8(advert.interfaces_up);
   writer.U8(advert.interfaces);
   writer.U8(advert.passive_reason);
-  writer.U8(0);
+  writer.U8(advert.takeovers);
   writer.Bytes(advert.answer);
   writer.Bytes(advert.challenge);
   BALLAST_CHECK(writer.ok() && writer.remaining() == 0);
@@ -85,12 +85,12 @@ std::optional<Advert> DecodeAdvert(std::span<const uint8_t> bytes) {
   advert.interfaces_up = reader.U8();
   advert.interfaces = reader.U8();
   advert.passive_reason = reader.U8();
-  const uint8_t reserved = reader.U8();
+  advert.takeovers = reader.U8();
   CopyTo(reader.Bytes(16), advert.answer);
   CopyTo(reader.Bytes(16), advert.challenge);
   BALLAST_CHECK(reader.AtEnd());
-  if (reserved != 0 || !InRange(mode, role, advert.flags, interval_us,
-                                advert.interfaces_up, advert.interfaces)) {
+  if (!InRange(mode, role, advert.flags, interval_us, advert.interfaces_up,
+               advert.interfaces)) {
     return std::nullopt;
   }
   advert.mode = static_cast<Mode>(mode);

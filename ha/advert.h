@@ -13,7 +13,7 @@
 //   [40]     HA check interfaces with carrier
 //   [41]     HA check interfaces in all
 //   [42]     pacified (H9) or other reason a unit stays out (Passive)
-//   [43]     0
+//   [43]     how often it became active since it started, modulo 256
 //   [44..59] the challenge this unit was last given, or zeros
 //   [60..75] its own challenge to the peer
 #ifndef HA_ADVERT_H_
@@ -69,6 +69,7 @@ struct Advert {
   uint8_t interfaces_up = 0;
   uint8_t interfaces = 0;
   uint8_t passive_reason = 0;  // Passive: RoleReason of election.h.
+  uint8_t takeovers = 0;       // Modulo 256.
   std::array<uint8_t, 16> answer{};
   std::array<uint8_t, 16> challenge{};
 

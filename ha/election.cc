@@ -81,6 +81,8 @@ void Election::OnAdvert(Instant now, int /*interface*/, const Advert& advert) {
   } else if (role_ == Role::kActive) {
     OnAdvertWhileActive(std::exchange(split_, false));
   } else if (listening()) {
+    peer_takeovers_ = advert.takeovers;
+    peer_served_ = advert.role == Role::kActive;
     OnAdvertWhileListening(was_active);
   }
   Settle();
@@ -102,7 +104,11 @@ void Election::OnAdvertWhileActive(bool was_split) {
     return;
   }
   give_by_ = Instant::Never();
-  if (was_split) actions_.push_back(Action::kReannounce);
+  // Its active adverts may all have been lost; its announcements were not.
+  const bool took =
+      std::exchange(peer_takeovers_, peer_->takeovers) != peer_->takeovers;
+  const bool served = std::exchange(peer_served_, false);
+  if (was_split || took || served) actions_.push_back(Action::kReannounce);
   if (peer_->role == Role::kBooting || peer_->Has(kYielded)) Answer();
   // E2
   if (peer_->Has(kClaimsRole) && (peer_->Has(kPreferred) || Offers()) &&
@@ -158,6 +164,7 @@ void Election::OnPeerDied(Instant now) {
   if (peer_) {
     const bool successor = PeerActive() || hand_over_ || yielded_;
     deaf_until_ = now + 3 * peer_->interval;
+    peer_served_ = false;
     ForgetPeer();
     if (listening() && successor) Free(RoleReason::kPeerDied);
   }
@@ -288,6 +295,7 @@ void Election::Take(RoleReason reason, bool incomplete) {
   incomplete |= options_.syncs && followed_ && !complete_;
   if (incomplete) ++stats_.took_over_incomplete;
   armed_ = false;  // E8
+  ++takeovers_;
   yielded_ = followed_ = false;
   hand_over_.reset();
   offer_until_ = Instant();

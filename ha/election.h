@@ -27,7 +27,8 @@
 //       one more takeover time
 //   E5  two that are active: the preferred one stays, else First (H7, H8). The
 //       other hands its table over, for T at the most, and then yields; then
-//       the one that stays announces its addresses again
+//       the one that stays announces its addresses again. It learns of a
+//       takeover whose adverts it did not hear by their count in later ones
 //   E6  an active unit with an HA interface down offers the role to a peer that
 //       has all of its up
 //   E7  a unit that was not called for T or longer while active is standby
@@ -254,6 +255,10 @@ class Election {
   std::optional<Advert> peer_;
   Instant heard_until_;
   Instant deaf_until_;  // OnPeerDied(): till then it cannot be active.
+  // E5, kept while it is not heard: its takeovers when this unit last knew who
+  // serves, and whether it was the peer then.
+  uint8_t peer_takeovers_ = 0;
+  bool peer_served_ = false;
 
   // Not active.
   Vacancy vacancy_;
@@ -263,7 +268,8 @@ class Election {
   bool followed_ = false;  // There was an active unit with something to tell.
   bool complete_ = false;
   uint64_t position_ = 0;
-  bool armed_ = false;  // E8.
+  bool armed_ = false;     // E8.
+  uint8_t takeovers_ = 0;  // Modulo 256.
 
   // Active.
   Instant offer_until_;                  // A switchover was asked for.

@@ -195,6 +195,25 @@ TEST(ElectionRulesTest, E5_TheOneThatStaysAnnouncesAgainWhenTheOtherYields) {
   EXPECT_THAT(unit.Hear(From(Second(), Role::kStandby)), IsEmpty());
 }
 
+TEST(ElectionRulesTest, E5_ATakeoverThatWasNotHeardIsKnownByItsCount) {
+  Unit unit = ActiveUnit(First());
+  Advert standby = From(Second(), Role::kStandby);
+  EXPECT_THAT(unit.Hear(standby), IsEmpty());
+  standby.takeovers = 1;  // It took the role and yielded; all of it was lost.
+  EXPECT_THAT(unit.Hear(standby), ElementsAre(Action::kReannounce));
+  EXPECT_THAT(unit.Hear(standby), IsEmpty());
+}
+
+TEST(ElectionRulesTest, E5_APeerThatServedInSilenceIsAnnouncedOver) {
+  Unit unit = StandbyUnit(First(), Second());
+  unit.Run(2 * kT);
+  ASSERT_EQ(unit.election.role(), Role::kActive);
+  EXPECT_EQ(unit.election.MakeAdvert().takeovers, 1);
+  EXPECT_THAT(unit.Hear(From(Second(), Role::kStandby)),
+              Contains(Action::kReannounce));
+  EXPECT_THAT(unit.Hear(From(Second(), Role::kStandby)), IsEmpty());
+}
+
 TEST(ElectionRulesTest, E5_TheOneThatStaysAnnouncesAgainWhenTheOtherVanishes) {
   Unit unit = ActiveUnit(First());
   unit.Hear(From(Second(), Role::kActive));

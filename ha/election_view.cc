@@ -125,6 +125,7 @@ Advert Election::MakeAdvert() const {
   advert.shared = options_.shared;
   advert.interfaces_up = static_cast<uint8_t>(LinksUp());
   advert.interfaces = static_cast<uint8_t>(options_.interfaces);
+  advert.takeovers = takeovers_;
   if (role_ == Role::kPassive) {
     advert.passive_reason = static_cast<uint8_t>(reason_);
   }
