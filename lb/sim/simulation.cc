@@ -319,7 +319,7 @@ class Simulation : public Unit::World, public Sessions::Wire {
               const Segment& segment) override {
     const auto owner = owners_.find({port, through});
     if (owner == owners_.end()) return;
-    const int i = owner->second;
+    const int i = owner->second.unit;
     if (hosts_[i].unplugged) return;
     Deliver(i, absl::Microseconds(200), [this, i, port, segment] {
       FrameBuffer buffer;
@@ -353,9 +353,14 @@ class Simulation : public Unit::World, public Sessions::Wire {
 
   // V3, at the moment it is decided who carries the sessions of an address.
   void SetOwner(uint16_t port, const Address& address, int unit) {
-    int& owner = owners_.try_emplace({port, address}, -1).first->second;
-    const int before = std::exchange(owner, unit);
-    if (before == unit || port != kClients || before < 0) return;
+    // A unit that started again is another owner: it forgot what it had.
+    Owner& owner = owners_[{port, address}];
+    const Owner before =
+        std::exchange(owner, Owner{unit, hosts_[unit].generation});
+    if (before.unit < 0 || port != kClients ||
+        (before.unit == owner.unit && before.generation == owner.generation)) {
+      return;
+    }
     const bool handed_over = hosts_[unit].unit->node().election().reason() ==
                                  ha::RoleReason::kHandedOver &&
                              now_ - last_hand_over_ < absl::Milliseconds(500);
@@ -397,8 +402,7 @@ class Simulation : public Unit::World, public Sessions::Wire {
     if (change.reason == ha::RoleReason::kHandedOver) {
       ++outcome_.handed_over;
       last_hand_over_ = now_;
-      if (!change.incomplete &&
-          !hosts_[unit].unit->node().replicator().complete()) {
+      if (!change.incomplete && !hosts_[unit].unit->was_complete()) {
         Fail("handed over before the table was complete");  // V4.
       }
     }
@@ -408,9 +412,11 @@ class Simulation : public Unit::World, public Sessions::Wire {
 
   // Something happened after which a pair needs time to settle.
   void Disturbed() { settled_since_ = now_ + kSettle; }
+  // That is: when they do not hear each other, on one interface at least.
   bool Calm() const {
-    return !cut_[0] && !cut_[1] && loss_ == 0 && !reordering_ && Runs(0) &&
-           Runs(1) && !hosts_[0].unplugged && !hosts_[1].unplugged;
+    const bool heard =
+        (Reaches(0, 0) && Reaches(1, 0)) || (Reaches(0, 1) && Reaches(1, 1));
+    return heard && loss_ == 0 && !reordering_ && Runs(0) && Runs(1);
   }
   bool Serving(int i) const {
     return hosts_[i].unit != nullptr && hosts_[i].unit->serving(Local(i));
@@ -459,17 +465,17 @@ class Simulation : public Unit::World, public Sessions::Wire {
   void CheckStuck(Sessions::Session& session) {
     if (!session.under_way || now_ - session.asked < absl::Seconds(5)) return;
     const auto owner = owners_.find({kClients, session.service.address});
-    if (owner == owners_.end() || !Serving(owner->second) ||
+    if (owner == owners_.end() || !Serving(owner->second.unit) ||
         now_ < settled_since_ + absl::Seconds(3)) {
       return;
     }
-    const bool has = hosts_[owner->second]
+    const bool has = hosts_[owner->second.unit]
                          .unit->director()
                          .FindFlow(session.key())
                          .has_value();
     if (has || !session.excused) {
       Fail(absl::StrCat("session ", session.key().ToString(),
-                        " is not answered, though unit ", owner->second,
+                        " is not answered, though unit ", owner->second.unit,
                         has ? " has it" : " was told of it"));
       return;
     }
@@ -484,6 +490,11 @@ class Simulation : public Unit::World, public Sessions::Wire {
       Fail(absl::StrCat("at the end unit ", i, " (",
                         ha::RoleName(hosts_[i].unit->node().role()),
                         ") stands by without an equal table"));
+    }
+    for (const auto& [address, owner] : owners_) {
+      if (Serving(owner.unit)) continue;
+      Fail(absl::StrCat("at the end unit ", owner.unit, " has ",
+                        address.second.ToString(), " and does not serve"));
     }
     if (sessions_.longest_wait(now_) > absl::Seconds(5)) {
       Fail("at the end a session is not answered");
@@ -633,7 +644,11 @@ class Simulation : public Unit::World, public Sessions::Wire {
   std::priority_queue<Event> queue_;
   Host hosts_[2];
   ha::SyncSettings sync_;
-  std::map<std::pair<uint16_t, Address>, int> owners_;
+  struct Owner {
+    int unit = -1;
+    uint64_t generation = 0;  // Of its process.
+  };
+  std::map<std::pair<uint16_t, Address>, Owner> owners_;
 
   std::array<bool, 2> cut_{};  // What this unit says is not heard.
   double loss_ = 0;

@@ -150,6 +150,7 @@ bool Unit::SendStream(Instant now, std::span<const uint8_t> bytes) {
   return world_.OnStream(options_.number, {bytes.begin(), bytes.end()});
 }
 void Unit::TakeRole(Instant now) {
+  was_complete_ = node_->replicator().complete();
   director_->SetActive(now, true, /*at_once=*/true);
   Emit(now);
 }

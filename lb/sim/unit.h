@@ -66,6 +66,9 @@ class Unit : public ha::Node::Host {
   bool serving(Instant now) const {
     return director_->active() && now < node_->lease();
   }
+  // V4: whether the table was complete when the role was last taken. (To be
+  // asked after that, it is too late: who leads follows nobody.)
+  bool was_complete() const { return was_complete_; }
   ha::Node& node() { return *node_; }
   const ha::Node& node() const { return *node_; }
   l4::Director& director() { return *director_; }
@@ -96,6 +99,7 @@ class Unit : public ha::Node::Host {
   std::unique_ptr<l4::DirectorStateTable> table_;
   std::unique_ptr<ha::Node> node_;
   Instant next_emit_;
+  bool was_complete_ = false;
 };
 
 // The MAC of unit `number`, and of any host.
