@@ -5,10 +5,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "ha/advert.h"
+#include "ha/election.h"
 #include "io/base/status_macros.h"
 #include "io/clock.h"
 #include "io/datagram.h"
 #include "io/file.h"
+#include "lb/run/pair_keys.h"
 
 namespace ballast::run {
 namespace {
@@ -162,6 +166,99 @@ void Pair::Arm() {
   stream_->Want(node_.peer_proven());
   owner_.SetLease(node_.lease());
   alarm_.Set(node_.deadline());
+  const ha::Replicator& replicator = node_.replicator();
+  if (node_.role() == ha::Role::kActive || replicator.complete() == complete_) {
+    return;
+  }
+  complete_ = replicator.complete();
+  owner_.Say(complete_ ? absl::StrCat("in sync with the active unit: ",
+                                      replicator.stats().transfer_records,
+                                      " entries taken")
+                       : "no longer in sync with the active unit");
+}
+
+absl::Status Pair::Apply(const config::Model& model) {
+  BALLAST_ASSIGN_OR_RETURN(const std::vector<ha::PairKey> keys,
+                           ReadPairKeys(model.ha));
+  node_.SetKeys(keys);
+  return absl::OkStatus();
+}
+
+absl::Status Pair::Switchover() {
+  const absl::Status status = node_.RequestSwitchover(MonotonicNow());
+  Arm();
+  return status;
+}
+
+absl::Status Pair::Resync() {
+  const absl::Status status = node_.Resync(MonotonicNow());
+  Arm();
+  return status;
+}
+
+absl::Status Pair::OfferConfig(uint64_t generation, std::vector<uint8_t> config,
+                               bool force) {
+  if (config.size() > ha::Node::kConfigBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "configuration for the partner: ", config.size(),
+        " bytes, must be at most ", size_t{ha::Node::kConfigBytesMax}));
+  }
+  const absl::Status status =
+      node_.OfferConfig(MonotonicNow(), generation, std::move(config), force);
+  Arm();
+  return status;
+}
+
+void Pair::SetConfigGeneration(uint64_t generation) {
+  node_.SetConfigGeneration(generation);
+}
+
+absl::Status Pair::MayChangeConfig() const {
+  if (node_.role() == ha::Role::kActive) return absl::OkStatus();
+  const ha::Advert* peer = node_.election().peer(MonotonicNow());
+  const bool other = peer != nullptr && peer->role == ha::Role::kActive;
+  return absl::FailedPreconditionError(absl::StrCat(
+      "this unit is ", ha::RoleName(node_.role()), ": ",
+      other ? absl::StrCat("change the configuration on the active unit, ",
+                           peer->mode == ha::Mode::kFirst ? "FIRST" : "SECOND",
+                           " at ", options_.partner.address.ToString())
+            : "no unit of the pair is active"));
+}
+
+void Pair::OnPacketThreadHung() {
+  node_.StepDown(MonotonicNow(), ha::RoleReason::kPacketThreadHung);
+  Arm();
+}
+
+void Pair::Leave(absl::Duration patience) {
+  node_.Leave(MonotonicNow(), patience);
+  Arm();
+}
+
+bool Pair::left() const { return node_.role() == ha::Role::kLeaving; }
+
+void Pair::Collect(PairStatistics* statistics) const {
+  const Instant now = MonotonicNow();
+  const ha::ReplicatorStats& stats = node_.replicator().stats();
+  statistics->configured = true;
+  statistics->role = ha::RoleName(node_.role());
+  statistics->reason = ha::RoleReasonText(node_.election().reason());
+  statistics->status = node_.election().own_icon(now).reason;
+  statistics->partner = node_.election().peer_icon(now).reason;
+  statistics->complete = node_.replicator().complete();
+  statistics->lag = node_.replicator().lag();
+  statistics->role_changes = node_.election().changes();
+  statistics->took_over_incomplete =
+      node_.election().stats().took_over_incomplete;
+  statistics->records_sent = stats.records_sent;
+  statistics->records_received = stats.records_received;
+  statistics->repaired = stats.repaired;
+  statistics->overflow = stats.overflow;
+  statistics->transfer_records = stats.transfer_records;
+  statistics->transfer_total = stats.transfer_total;
+  for (const auto& by_type : node_.stats().refused) {
+    for (const uint64_t count : by_type) statistics->refused += count;
+  }
 }
 
 void Pair::SendAdvert(Instant now, int interface,
@@ -203,7 +300,11 @@ void Pair::Reboot(Instant now) {
   owner_.Reboot();
 }
 void Pair::OnRoleChange(const ha::RoleChange& change) {
-  owner_.OnRoleChange(change);
+  owner_.Say(absl::StrCat("role ", ha::RoleName(change.from), " -> ",
+                          ha::RoleName(change.to), ": ",
+                          ha::RoleReasonText(change.reason),
+                          change.incomplete ? " (took over incomplete)" : ""));
+  complete_ = false;
 }
 void Pair::OnConfig(Instant now, uint64_t generation,
                     std::span<const uint8_t> config) {

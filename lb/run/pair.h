@@ -28,25 +28,13 @@
 #include "io/udp_multicast.h"
 #include "lb/run/alarm.h"
 #include "lb/run/pair_stream.h"
+#include "lb/run/partner.h"
 
 namespace ballast::run {
 
-class Pair : private ha::Node::Host, private PairStream::Owner {
+class Pair : public Partner, private ha::Node::Host, private PairStream::Owner {
  public:
-  class Owner {
-   public:
-    virtual ~Owner() = default;
-    // Forward and answer, or don't. When SetActive(false) returns, not one
-    // frame more goes out.
-    virtual void SetActive(bool active) = 0;
-    virtual void Reannounce() = 0;
-    virtual void Reboot() = 0;
-    virtual void OnRoleChange(const ha::RoleChange& change) = 0;
-    virtual void OnPartnerConfig(uint64_t generation,
-                                 std::span<const uint8_t> config) = 0;
-    // How long forwarding is allowed; changes several times a second.
-    virtual void SetLease(Instant until) = 0;
-  };
+  using Owner = Partner::Owner;
 
   struct Options {
     ha::Node::Options node;
@@ -71,16 +59,20 @@ class Pair : private ha::Node::Host, private PairStream::Owner {
                                                     Owner& owner);
   ~Pair() override;
 
-  // Carrier of the check interfaces, in their order.
-  void SetLinks(const std::vector<bool>& up);
-  ha::Node& node() { return node_; }
-  const ha::Node& node() const { return node_; }
-  // After any call of node()'s that may change its deadline.
-  void Arm();
+  void SetLinks(const std::vector<bool>& up) override;
+  absl::Status Apply(const config::Model& model) override;
+  absl::Status Switchover() override;
+  absl::Status Resync() override;
+  absl::Status OfferConfig(uint64_t generation, std::vector<uint8_t> config,
+                           bool force) override;
+  void SetConfigGeneration(uint64_t generation) override;
+  absl::Status MayChangeConfig() const override;
+  void OnPacketThreadHung() override;
+  void Leave(absl::Duration patience) override;
+  bool left() const override;
+  void Collect(PairStatistics* statistics) const override;
 
   const Stats& stats() const { return stats_; }
-  const PairStream::Stats& stream_stats() const { return stream_->stats(); }
-  bool stream_up() const { return stream_ != nullptr && stream_->up(); }
 
  private:
   struct Port;  // A socket that is read.
@@ -88,6 +80,8 @@ class Pair : private ha::Node::Host, private PairStream::Owner {
   Pair(Reactor& reactor, Options options, ha::StateTable& table, Owner& owner);
   absl::Status OpenSockets();
   void OnReadable(Port& port);
+  // After any call of node_'s that may change its deadline.
+  void Arm();
 
   // ha::Node::Host.
   void SendAdvert(Instant now, int interface,
@@ -121,6 +115,7 @@ class Pair : private ha::Node::Host, private PairStream::Owner {
   Stats stats_;
   std::vector<bool> links_;
   ha::Node node_;
+  bool complete_ = false;  // As it was last said.
   Alarm alarm_;
   std::array<uint8_t, 2048> buffer_;
 };

@@ -9,15 +9,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
-#include "ha/pair_key.h"
 #include "ha/start_counter.h"
 #include "io/base/status_macros.h"
 #include "io/file.h"
+#include "lb/run/pair_keys.h"
 
 namespace ballast::run {
 namespace {
 
-constexpr size_t kKeyFileMax = 4096;
 constexpr size_t kStartFileMax = 65536;
 
 absl::string_view Text(const std::vector<uint8_t>& bytes) {
@@ -84,19 +83,6 @@ absl::Status RecordStableRun(const config::Model& model) {
     return absl::OkStatus();
   }
   return WriteStarts(model, history);
-}
-
-absl::StatusOr<std::vector<ha::PairKey>> ReadPairKeys(
-    const config::HighAvailability& pair) {
-  if (pair.key_file.empty()) return pair.keys;
-  BALLAST_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes,
-                           ReadFile(pair.key_file, kKeyFileMax));
-  auto keys = ha::ParsePairKeys(Text(bytes));
-  if (!keys.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "ha.key_file: ", pair.key_file, ": ", keys.status().message()));
-  }
-  return keys;
 }
 
 absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model) {

@@ -5,11 +5,8 @@
 #ifndef LB_RUN_PAIR_SETUP_H_
 #define LB_RUN_PAIR_SETUP_H_
 
-#include <vector>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "ha/envelope.h"
 #include "lb/config/model.h"
 #include "lb/run/pair.h"
 
@@ -20,10 +17,6 @@ absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model);
 
 // This process has been up for ha.pacify_window: it is stable.
 absl::Status RecordStableRun(const config::Model& model);
-
-// From key_file, or the configuration.
-absl::StatusOr<std::vector<ha::PairKey>> ReadPairKeys(
-    const config::HighAvailability& pair);
 
 }  // namespace ballast::run
 

@@ -305,16 +305,8 @@ std::vector<const l4::AllCounters*> Unit::Counters() const {
 }
 
 absl::Status Unit::Apply(std::shared_ptr<const config::Model> model) {
-  if (pair_ != nullptr && !active_) {
-    const ha::Advert* peer = pair_->node().election().peer(MonotonicNow());
-    const bool other = peer != nullptr && peer->role == ha::Role::kActive;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "this unit is ", ha::RoleName(pair_->node().role()), ": ",
-        other ? absl::StrCat(
-                    "change the configuration on the active unit, ",
-                    peer->mode == ha::Mode::kFirst ? "FIRST" : "SECOND", " at ",
-                    model_->ha.links[model_->ha.update_link].partner.ToString())
-              : "no unit of the pair is active"));
+  if (partner_ != nullptr) {
+    BALLAST_RETURN_IF_ERROR(partner_->MayChangeConfig());
   }
   return ApplyAny(std::move(model));
 }
@@ -506,7 +498,7 @@ Statistics Unit::GetStatistics() const {
   Statistics statistics = statistics_.Collect(
       *plan_, Counters(), io, [this](l4::Slot slot) { return HealthOf(slot); });
   statistics.active = active_ && !lanes_.empty();
-  CollectPair(&statistics.pair);
+  if (partner_ != nullptr) partner_->Collect(&statistics.pair);
   return statistics;
 }
 

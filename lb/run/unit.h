@@ -19,12 +19,12 @@
 #include "lb/run/lane.h"
 #include "lb/run/lanes_state_table.h"
 #include "lb/run/network.h"
-#include "lb/run/pair.h"
+#include "lb/run/partner.h"
 #include "lb/run/statistics.h"
 
 namespace ballast::run {
 
-class Unit : public Balancer, private Pair::Owner {
+class Unit : public Balancer, private Partner::Owner {
  public:
   static absl::StatusOr<std::unique_ptr<Balancer>> Create(Options options);
   ~Unit() override;
@@ -57,15 +57,14 @@ class Unit : public Balancer, private Pair::Owner {
   void UpdateLinks();
   void WatchPair();
   void LeavePair();
-  void CollectPair(PairStatistics* statistics) const;
-  // Pair::Owner.
+  // Partner::Owner.
   void SetActive(bool active) override;
   void Reannounce() override;
   void Reboot() override;
-  void OnRoleChange(const ha::RoleChange& change) override;
   void OnPartnerConfig(uint64_t generation,
                        std::span<const uint8_t> config) override;
   void SetLease(Instant until) override;
+  void Say(absl::string_view line) override;
 
   absl::Status ApplyAny(std::shared_ptr<const config::Model> model);
 
@@ -115,9 +114,8 @@ class Unit : public Balancer, private Pair::Owner {
   // Of a pair; without one this unit is active from the start.
   bool active_ = true;
   std::unique_ptr<LanesStateTable> table_;
-  std::unique_ptr<Pair> pair_;
+  std::unique_ptr<Partner> partner_;
   std::atomic<int64_t> lease_ns_{0};
-  bool complete_ = false;  // As it was last logged.
   std::vector<uint64_t> beats_;
 
   // What the lanes' threads have to say.

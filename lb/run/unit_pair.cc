@@ -3,9 +3,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "ha/advert.h"
-#include "ha/election.h"
 #include "io/base/status_macros.h"
 #include "io/clock.h"
+#include "lb/run/pair.h"
 #include "lb/run/pair_setup.h"
 #include "lb/run/unit.h"
 
@@ -16,7 +16,7 @@ absl::Status Unit::OpenPair() {
   table_ = std::make_unique<LanesStateTable>(lanes_);
   table_->SetSteering(network_->Steering(*model_));
   BALLAST_ASSIGN_OR_RETURN(
-      pair_, Pair::Open(*reactor_, std::move(options), *table_, *this));
+      partner_, Pair::Open(*reactor_, std::move(options), *table_, *this));
   beats_.resize(lanes_.size());
   log_(absl::StrCat("pair ", int{model_->ha.virtual_id}, ": this unit is ",
                     model_->ha.mode == ha::Mode::kFirst ? "First" : "Second",
@@ -29,10 +29,10 @@ absl::Status Unit::OpenPair() {
   return absl::OkStatus();
 }
 
-void Unit::ClosePair() { pair_.reset(); }
+void Unit::ClosePair() { partner_.reset(); }
 
 absl::Status Unit::HasPair(const char* what) const {
-  if (pair_ != nullptr) return absl::OkStatus();
+  if (partner_ != nullptr) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(what, ": this unit has no partner (ha.mode is NONE)"));
 }
@@ -52,12 +52,10 @@ absl::Status Unit::CheckPairUnchanged(const config::Model& model) const {
 }
 
 void Unit::ApplyToPair() {
-  if (pair_ == nullptr) return;
+  if (partner_ == nullptr) return;
   table_->SetSteering(network_->Steering(*model_));
-  if (const auto keys = ReadPairKeys(model_->ha); keys.ok()) {
-    pair_->node().SetKeys(*keys);
-  } else {
-    log_(absl::StrCat("keys not changed: ", keys.status().message()));
+  if (const auto status = partner_->Apply(*model_); !status.ok()) {
+    log_(absl::StrCat("keys not changed: ", status.message()));
   }
   for (const auto& lane : lanes_) {
     const bool called = lane->Call(
@@ -95,14 +93,6 @@ void Unit::Reboot() {
   if (options_.on_reboot) options_.on_reboot();
 }
 
-void Unit::OnRoleChange(const ha::RoleChange& change) {
-  log_(absl::StrCat("role ", ha::RoleName(change.from), " -> ",
-                    ha::RoleName(change.to), ": ",
-                    ha::RoleReasonText(change.reason),
-                    change.incomplete ? " (took over incomplete)" : ""));
-  complete_ = false;
-}
-
 void Unit::OnPartnerConfig(uint64_t generation,
                            std::span<const uint8_t> config) {
   if (options_.on_partner_config == nullptr) return;
@@ -115,60 +105,42 @@ void Unit::OnPartnerConfig(uint64_t generation,
                       " is not taken: ", status.message()));
     return;
   }
-  if (pair_ != nullptr) pair_->node().SetConfigGeneration(generation);
+  if (partner_ != nullptr) partner_->SetConfigGeneration(generation);
 }
 
 void Unit::SetLease(Instant until) {
   lease_ns_.store(until.nanos(), std::memory_order_relaxed);
-  if (pair_ == nullptr || active_) return;
-  const ha::Replicator& replicator = pair_->node().replicator();
-  if (replicator.complete() == complete_) return;
-  complete_ = replicator.complete();
-  log_(complete_
-           ? absl::StrCat("in sync with the active unit: ",
-                          replicator.stats().transfer_records, " entries taken")
-           : "no longer in sync with the active unit");
 }
 
+void Unit::Say(absl::string_view line) { log_(line); }
+
 void Unit::UpdateLinks() {
-  if (pair_ == nullptr) return;
+  if (partner_ == nullptr) return;
   std::vector<bool> up;
   for (const config::HaLink& link : model_->ha.links) {
     if (link.check) up.push_back(network_->HasCarrier(link.interface));
   }
-  pair_->SetLinks(up);
+  partner_->SetLinks(up);
 }
 
 absl::Status Unit::Switchover() {
   BALLAST_RETURN_IF_ERROR(HasPair("switchover"));
-  const absl::Status status = pair_->node().RequestSwitchover(MonotonicNow());
-  pair_->Arm();
-  return status;
+  return partner_->Switchover();
 }
 
 absl::Status Unit::Resync() {
   BALLAST_RETURN_IF_ERROR(HasPair("resync"));
-  const absl::Status status = pair_->node().Resync(MonotonicNow());
-  pair_->Arm();
-  return status;
+  return partner_->Resync();
 }
 
 absl::Status Unit::OfferConfig(uint64_t generation, std::vector<uint8_t> shared,
                                bool force) {
   BALLAST_RETURN_IF_ERROR(HasPair("configuration for the partner"));
-  if (shared.size() > ha::Node::kConfigBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "configuration for the partner: ", shared.size(),
-        " bytes, must be at most ", size_t{ha::Node::kConfigBytesMax}));
-  }
-  const absl::Status status = pair_->node().OfferConfig(
-      MonotonicNow(), generation, std::move(shared), force);
-  pair_->Arm();
-  return status;
+  return partner_->OfferConfig(generation, std::move(shared), force);
 }
 
 void Unit::WatchPair() {
-  if (pair_ == nullptr) return;
+  if (partner_ == nullptr) return;
   if (absl::Seconds(seconds_) == model_->ha.pacify_window) {
     if (const auto status = RecordStableRun(*model_); !status.ok()) {
       log_(status.message());
@@ -183,45 +155,17 @@ void Unit::WatchPair() {
     beats_[i] = beats;
   }
   if (!hung) return;
-  pair_->node().StepDown(MonotonicNow(), ha::RoleReason::kPacketThreadHung);
-  pair_->Arm();
+  partner_->OnPacketThreadHung();
 }
 
 void Unit::LeavePair() {
-  if (pair_ == nullptr) return;
+  if (partner_ == nullptr) return;
   const absl::Duration patience = model_->ha.switchover_patience;
-  // The loop is the reactor's own here: what the node does is bounded.
+  // The loop is the reactor's own here: what the partner does is bounded.
   const Instant end = MonotonicNow() + patience + absl::Seconds(1);
-  pair_->node().Leave(MonotonicNow(), patience);
-  pair_->Arm();
-  while (pair_->node().role() != ha::Role::kLeaving && MonotonicNow() < end) {
+  partner_->Leave(patience);
+  while (!partner_->left() && MonotonicNow() < end) {
     reactor_->RunOnce(MonotonicNow() + absl::Milliseconds(10));
-  }
-}
-
-void Unit::CollectPair(PairStatistics* statistics) const {
-  if (pair_ == nullptr) return;
-  const Instant now = MonotonicNow();
-  const ha::Node& node = pair_->node();
-  const ha::ReplicatorStats& stats = node.replicator().stats();
-  statistics->configured = true;
-  statistics->role = ha::RoleName(node.role());
-  statistics->reason = ha::RoleReasonText(node.election().reason());
-  statistics->status = node.election().own_icon(now).reason;
-  statistics->partner = node.election().peer_icon(now).reason;
-  statistics->complete = node.replicator().complete();
-  statistics->lag = node.replicator().lag();
-  statistics->role_changes = node.election().changes();
-  statistics->took_over_incomplete =
-      node.election().stats().took_over_incomplete;
-  statistics->records_sent = stats.records_sent;
-  statistics->records_received = stats.records_received;
-  statistics->repaired = stats.repaired;
-  statistics->overflow = stats.overflow;
-  statistics->transfer_records = stats.transfer_records;
-  statistics->transfer_total = stats.transfer_total;
-  for (const auto& by_type : node.stats().refused) {
-    for (const uint64_t count : by_type) statistics->refused += count;
   }
 }
 
