@@ -1118,7 +1118,7 @@ TEST(MakeReactorTest, SaysWhatOfTheKernelItUses) {
   ReactorOptions options;
   options.backend = ReactorOptions::Backend::kIoUring;
   const auto reactor = MakeReactor(options);
-  if (!reactor.ok()) GTEST_SKIP() << reactor.status();
+  if (!reactor.ok()) GTEST_SKIP() << "SKIPPED: " << reactor.status();
   EXPECT_THAT((*reactor)->Describe(), HasSubstr("io_uring ("));
   std::printf("here: %s\n", (*reactor)->Describe().c_str());
   options.plain_io_uring = true;

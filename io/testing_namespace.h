@@ -3,7 +3,7 @@
 // it. Testonly.
 //
 //   if (const absl::Status s = EnterTestNamespace(); !s.ok()) {
-//     GTEST_SKIP() << s;
+//     GTEST_SKIP() << "SKIPPED: " << s;
 //   }
 //   auto client = NetworkNamespace::Create();
 //   RunCommand("ip link add c0 type veth peer name c1 netns " +

@@ -90,10 +90,10 @@ class HealthCheckerTest
  protected:
   void SetUp() override {
     if (const absl::Status s = EnterTestNamespace(); !s.ok()) {
-      GTEST_SKIP() << s;
+      GTEST_SKIP() << "SKIPPED: " << s;
     }
     auto made = MakeReactor({.backend = GetParam()});
-    if (!made.ok()) GTEST_SKIP() << made.status();
+    if (!made.ok()) GTEST_SKIP() << "SKIPPED: " << made.status();
     reactor_ = *std::move(made);
     Make({});
   }
