@@ -11,240 +11,79 @@
 //
 // Exit status 0: not one session was lost. 77: this system does not allow it;
 // one line says what is missing.
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "examples/failover_config.h"
 #include "examples/session_load.h"
 #include "examples/testbed.h"
+#include "examples/unit_process.h"
 #include "io/base/status_macros.h"
 #include "io/clock.h"
 #include "io/file.h"
-#include "io/unique_fd.h"
 
 ABSL_FLAG(int, sessions, 200, "TCP sessions, 20 to 2000.");
-ABSL_FLAG(int, rounds, 1, "How often to go through all events, 1 to 100.");
+ABSL_FLAG(int, rounds, 1, "How often to go through all events, 1 to 80.");
+ABSL_FLAG(bool, kills_only, false,
+          "A round is only: kill -9 of the active unit, and its return.");
 ABSL_FLAG(bool, verbose, false, "Print what the units log as it comes.");
 
 namespace ballast {
 namespace {
 
+using failover::kDirect4;
+using failover::kDirect6;
+using failover::kNat4;
+using failover::kNat6;
+using failover::kPort;
+using failover::kServers;
+using failover::UnitConfig;
 using testbed::Family;
 using testbed::SessionClient;
 using testbed::SessionServer;
 using testbed::Testbed;
+using testbed::UnitProcess;
 
-constexpr int kServers = 2;
-constexpr uint16_t kPort = 7000;
 constexpr absl::Duration kPatience = absl::Seconds(20);
-
-Endpoint Vip(Family family, int number) {
-  return {testbed::ClientAddress(family, 100 + number), kPort};
-}
-const Endpoint kNat4 = Vip(Family::kV4, 1);
-const Endpoint kNat6 = Vip(Family::kV6, 2);
-const Endpoint kDirect4 = Vip(Family::kV4, 3);
-const Endpoint kDirect6 = Vip(Family::kV6, 4);
-
-// ---- A unit -----------------------------------------------------------------
-
-std::string Service(const Endpoint& vip, bool direct) {
-  const Family family = vip.address.is_v4() ? Family::kV4 : Family::kV6;
-  std::string text =
-      absl::StrCat("virtual_services {\n  address: \"", vip.address.ToString(),
-                   "\" port: ", vip.port, " protocol: TCP\n",
-                   "  health_check { type: NONE }\n");
-  for (int i = 1; i <= kServers; ++i) {
-    absl::StrAppend(&text, "  real_servers { address: \"",
-                    testbed::ServerAddress(family, i).ToString(),
-                    "\" port: ", kPort,
-                    direct ? " forward: ROUTE" : " forward: NAT", " }\n");
-  }
-  return text + "}\n";
-}
-
-// One ballastd, in the namespace of its host.
-class UnitProcess {
- public:
-  UnitProcess(const Testbed& testbed, int index, std::string folder)
-      : testbed_(testbed), index_(index), folder_(std::move(folder)) {}
-  ~UnitProcess() {
-    if (pid_ > 0) Kill(SIGKILL);
-  }
-
-  const char* name() const { return index_ == 0 ? "First" : "Second"; }
-
-  // `more` is added at the end.
-  absl::Status Configure(absl::string_view key, absl::string_view more = "") {
-    std::string text =
-        absl::StrCat("interfaces { name: \"", testbed::kClientsLink, "\" }\n",
-                     "interfaces { name: \"", testbed::kServersLink, "\" }\n");
-    for (const Family family : {Family::kV4, Family::kV6}) {
-      absl::StrAppend(&text, "floating_addresses { address: \"",
-                      testbed::Gateway(family).ToString(), "\" }\n");
-    }
-    const auto link = [&](const char* name, Address (*address)(Family, int)) {
-      return absl::StrCat(
-          "  links { interface: \"", name, "\" own_address: \"",
-          address(Family::kV4, index_).ToString(), "/24\" partner_address: \"",
-          address(Family::kV4, 1 - index_).ToString(), "\" check: true }\n");
-    };
-    absl::StrAppend(&text, "state_dir: \"", folder_,
-                    "\"\nstatistics_period_s: 0\n",
-                    "hash_key: \"000102030405060708090a0b0c0d0e0f\"\n",
-                    "ha {\n  mode: ", index_ == 0 ? "FIRST" : "SECOND",
-                    "\n  advert_interval_ms: 100\n  virtual_id: 7\n",
-                    link(testbed::kServersLink, &testbed::UnitServerAddress),
-                    link(testbed::kClientsLink, &testbed::UnitClientAddress),
-                    "  l4_updates: true\n  pacify_starts: 0\n  keys: \"", key,
-                    "\"\n}\n", Service(kNat4, false), Service(kNat6, false),
-                    Service(kDirect4, true), Service(kDirect6, true), more);
-    return WriteFileAtomically(
-        Path(), {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-  }
-
-  absl::Status Start(const std::string& program) {
-    int pipe_fds[2];
-    if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
-      return absl::ErrnoToStatus(errno, "pipe");
-    }
-    UniqueFd read_end(pipe_fds[0]);
-    const UniqueFd write_end(pipe_fds[1]);
-    const std::string config = absl::StrCat("--config=", Path());
-    BALLAST_RETURN_IF_ERROR(testbed_.unit(index_).Run([&]() -> absl::Status {
-      pid_ = fork();
-      if (pid_ < 0) return absl::ErrnoToStatus(errno, "fork");
-      if (pid_ > 0) return absl::OkStatus();
-      dup2(write_end.get(), STDERR_FILENO);
-      dup2(write_end.get(), STDOUT_FILENO);
-      execl(program.c_str(), "ballastd", config.c_str(), nullptr);
-      _exit(127);
-    }));
-    if (reader_.joinable()) reader_.join();
-    reader_ =
-        std::thread([this, fd = std::move(read_end)] { ReadLog(fd.get()); });
-    return absl::OkStatus();
-  }
-
-  void Kill(int signal) {
-    kill(pid_, signal);
-    if (signal != SIGKILL && signal != SIGTERM) return;
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = -1;
-    if (reader_.joinable()) reader_.join();
-    const std::lock_guard lock(mutex_);
-    role_ = "gone";
-    synced_ = false;
-  }
-
-  std::string role() const {
-    const std::lock_guard lock(mutex_);
-    return role_;
-  }
-  bool synced() const {
-    const std::lock_guard lock(mutex_);
-    return synced_;
-  }
-  // Whether it has said so, not long ago.
-  bool Logged(absl::string_view text) const {
-    const std::lock_guard lock(mutex_);
-    return std::any_of(log_.begin(), log_.end(), [&](const std::string& line) {
-      return absl::StrContains(line, text);
-    });
-  }
-  std::vector<std::string> log() const {
-    const std::lock_guard lock(mutex_);
-    return {log_.begin(), log_.end()};
-  }
-  std::string Path() const { return folder_ + "/ballast.textproto"; }
-  const std::string& folder() const { return folder_; }
-
- private:
-  static constexpr size_t kLogMax = 200;
-
-  void ReadLog(int fd) {
-    std::string rest;
-    char buffer[4096];
-    ssize_t got;
-    while ((got = read(fd, buffer, sizeof(buffer))) > 0) {
-      rest.append(buffer, static_cast<size_t>(got));
-      size_t end;
-      while ((end = rest.find('\n')) != std::string::npos) {
-        OnLine(rest.substr(0, end));
-        rest.erase(0, end + 1);
-      }
-    }
-  }
-
-  // "... role standby -> active: ..." and "... in sync ..." are what it says.
-  void OnLine(const std::string& line) {
-    if (absl::GetFlag(FLAGS_verbose)) {
-      std::printf("      %s: %s\n", name(), line.c_str());
-    }
-    const std::lock_guard lock(mutex_);
-    log_.push_back(line);
-    if (log_.size() > kLogMax) log_.pop_front();
-    const size_t arrow = line.find(" -> ");
-    if (absl::StrContains(line, " role ") && arrow != std::string::npos) {
-      const size_t begin = arrow + 4;
-      role_ = line.substr(begin, line.find(':', begin) - begin);
-      synced_ = false;
-    }
-    if (absl::StrContains(line, " in sync")) synced_ = true;
-  }
-
-  const Testbed& testbed_;
-  const int index_;
-  const std::string folder_;
-  pid_t pid_ = -1;
-  std::thread reader_;
-  mutable std::mutex mutex_;
-  std::string role_ = "gone";
-  bool synced_ = false;
-  std::deque<std::string> log_;
-};
-
-// ---- The program ------------------------------------------------------------
 
 class Demo {
  public:
   Demo(Testbed& testbed, std::string folder)
       : testbed_(testbed),
         folder_(std::move(folder)),
-        units_{{testbed, 0, folder_ + "/first"},
-               {testbed, 1, folder_ + "/second"}} {}
+        units_{{testbed.unit(0), "First", folder_ + "/first",
+                absl::GetFlag(FLAGS_verbose)},
+               {testbed.unit(1), "Second", folder_ + "/second",
+                absl::GetFlag(FLAGS_verbose)}} {}
 
+  // `program` is ballastd, `control` ballastctl.
   absl::Status Run(const std::string& program, const std::string& control) {
+    program_ = program;
     control_ = control;
     BALLAST_RETURN_IF_ERROR(StartServers());
     std::array<uint8_t, 32> key;
     FillRandom(key);
     for (const uint8_t byte : key) absl::StrAppendFormat(&key_, "%02x", byte);
-    for (UnitProcess& unit : units_) {
+    for (int i = 0; i < 2; ++i) {
+      UnitProcess& unit = units_[i];
       BALLAST_RETURN_IF_ERROR(MakeFolder(unit.folder()));
-      BALLAST_RETURN_IF_ERROR(unit.Configure(key_));
-      BALLAST_RETURN_IF_ERROR(unit.Start(program));
+      BALLAST_RETURN_IF_ERROR(
+          unit.Configure(UnitConfig(i, unit.folder(), key_)));
+      BALLAST_RETURN_IF_ERROR(unit.Start(program_));
     }
     start_ = MonotonicNow();
     BALLAST_RETURN_IF_ERROR(Await("a pair", [&] { return Paired(0); }));
@@ -252,65 +91,19 @@ class Demo {
     BALLAST_RETURN_IF_ERROR(Watch(absl::Seconds(2)));
     const int rounds = absl::GetFlag(FLAGS_rounds);
     for (int round = 1; round <= rounds; ++round) {
-      const std::string suffix = rounds == 1 ? "" : absl::StrCat(" ", round);
-      BALLAST_RETURN_IF_ERROR(Event(
-          "kill -9 First" + suffix,
-          [&] {
-            units_[0].Kill(SIGKILL);
-            return absl::OkStatus();
-          },
-          [&] { return units_[1].role() == "active"; }));
-      BALLAST_RETURN_IF_ERROR(Event(
-          "First returns" + suffix, [&] { return units_[0].Start(program); },
-          [&] { return Paired(1); }));
-      BALLAST_RETURN_IF_ERROR(Event(
-          "switchover to First" + suffix,
-          [&] { return Control(1, "switchover"); }, [&] { return Paired(0); }));
-      BALLAST_RETURN_IF_ERROR(Event(
-          "reload, Second follows" + suffix,
-          [&] {
-            // One service more, which nobody uses.
-            BALLAST_RETURN_IF_ERROR(units_[0].Configure(
-                key_, Service(Vip(Family::kV4, 10 + round), false)));
-            units_[0].Kill(SIGHUP);
-            return absl::OkStatus();
-          },
-          [&] { return units_[1].Logged(" taken from the partner"); }));
-      units_[1].Kill(SIGHUP);
-      BALLAST_RETURN_IF_ERROR(Await("a standby refuses a reload", [&] {
-        return units_[1].Logged("reload refused: this unit is standby");
-      }));
-      BALLAST_RETURN_IF_ERROR(Event(
-          "SIGTERM First" + suffix,
-          [&] {
-            units_[0].Kill(SIGTERM);
-            return absl::OkStatus();
-          },
-          [&] { return units_[1].role() == "active"; }));
-      BALLAST_RETURN_IF_ERROR(Event(
-          "First returns again" + suffix,
-          [&] { return units_[0].Start(program); }, [&] { return Paired(1); }));
-      BALLAST_RETURN_IF_ERROR(Event(
-          "switchover again" + suffix, [&] { return Control(1, "switchover"); },
-          [&] { return Paired(0); }));
-      BALLAST_RETURN_IF_ERROR(Event(
-          "SIGSTOP First" + suffix,
-          [&] {
-            units_[0].Kill(SIGSTOP);
-            return absl::OkStatus();
-          },
-          [&] { return units_[1].role() == "active"; }));
-      BALLAST_RETURN_IF_ERROR(Event(
-          "SIGCONT First" + suffix,
-          [&] {
-            units_[0].Kill(SIGCONT);
-            return absl::OkStatus();
-          },
-          [&] { return Paired(1); }));
+      suffix_ = rounds == 1 ? "" : absl::StrCat(" ", round);
+      if (absl::GetFlag(FLAGS_kills_only)) {
+        BALLAST_RETURN_IF_ERROR(KillAndReturn((round - 1) % 2));
+        continue;
+      }
+      BALLAST_RETURN_IF_ERROR(KillAndReturn(0));
+      BALLAST_RETURN_IF_ERROR(Switchover("switchover to First"));
+      BALLAST_RETURN_IF_ERROR(Reload(round));
+      BALLAST_RETURN_IF_ERROR(EndAndReturn());
+      BALLAST_RETURN_IF_ERROR(Switchover("switchover again"));
+      BALLAST_RETURN_IF_ERROR(StopAndContinue());
       if (round == rounds) break;
-      BALLAST_RETURN_IF_ERROR(Event(
-          "switchover to First again" + suffix,
-          [&] { return Control(1, "switchover"); }, [&] { return Paired(0); }));
+      BALLAST_RETURN_IF_ERROR(Switchover("switchover to First again"));
     }
     return absl::OkStatus();
   }
@@ -344,7 +137,7 @@ class Demo {
 
   void PrintLogs() const {
     for (const UnitProcess& unit : units_) {
-      std::printf("\nWhat %s logged:\n", unit.name());
+      std::printf("\nWhat %s logged:\n", unit.name().c_str());
       for (const std::string& line : unit.log()) {
         std::printf("  %s\n", line.c_str());
       }
@@ -394,6 +187,72 @@ class Demo {
     return absl::OkStatus();
   }
 
+  // ---- What happens to the pair. First is active before each of them, but for
+  // Switchover(), after which it is.
+
+  // Whichever is active.
+  absl::Status KillAndReturn(int active) {
+    UnitProcess& unit = units_[active];
+    BALLAST_RETURN_IF_ERROR(
+        Event(absl::StrCat("kill -9 ", unit.name()), Signal(active, SIGKILL),
+              [&] { return units_[1 - active].role() == "active"; }));
+    return Event(
+        unit.name() + " returns", [&] { return unit.Start(program_); },
+        [&] { return Paired(1 - active); });
+  }
+
+  absl::Status Switchover(const char* name) {
+    return Event(
+        name, [&] { return Control(1, "switchover"); },
+        [&] { return Paired(0); });
+  }
+
+  // One service more, which nobody uses.
+  absl::Status Reload(int round) {
+    const uint64_t before = units_[1].lines();
+    BALLAST_RETURN_IF_ERROR(Event(
+        "reload, Second follows",
+        [&] {
+          BALLAST_RETURN_IF_ERROR(units_[0].Configure(
+              UnitConfig(0, units_[0].folder(), key_,
+                         failover::Service(
+                             failover::Vip(Family::kV4, 10 + round), false))));
+          return Signal(0, SIGHUP)();
+        },
+        [&] { return units_[1].Logged(" taken from the partner", before); }));
+    units_[1].Signal(SIGHUP);
+    return Await("a standby refuses a reload", [&] {
+      return units_[1].Logged("reload refused: this unit is standby", before);
+    });
+  }
+
+  absl::Status EndAndReturn() {
+    BALLAST_RETURN_IF_ERROR(Event("SIGTERM First", Signal(0, SIGTERM), [&] {
+      return units_[1].role() == "active";
+    }));
+    return Event(
+        "First returns again", [&] { return units_[0].Start(program_); },
+        [&] { return Paired(1); });
+  }
+
+  // Second is active then.
+  absl::Status StopAndContinue() {
+    BALLAST_RETURN_IF_ERROR(Event("SIGSTOP First", Signal(0, SIGSTOP), [&] {
+      return units_[1].role() == "active";
+    }));
+    return Event("SIGCONT First", Signal(0, SIGCONT),
+                 [&] { return Paired(1); });
+  }
+
+  std::function<absl::Status()> Signal(int unit, int signal) {
+    return [this, unit, signal] {
+      units_[unit].Signal(signal);
+      return absl::OkStatus();
+    };
+  }
+
+  // ---- How it is watched.
+
   // `active` serves, the other stands by with an equal table.
   bool Paired(int active) const {
     return units_[active].role() == "active" &&
@@ -401,7 +260,6 @@ class Demo {
            units_[1 - active].synced();
   }
 
-  // `control` is ballastctl.
   absl::Status Control(int unit, const char* command) {
     const std::string call =
         absl::StrCat(control_, " ", command, " ", units_[unit].folder(),
@@ -413,8 +271,8 @@ class Demo {
   absl::Status Event(const std::string& name,
                      const std::function<absl::Status()>& act,
                      const std::function<bool()>& settled) {
-    client_->BeginWindow(name);
-    event_ = name;
+    event_ = name + suffix_;
+    client_->BeginWindow(event_);
     Line("\n");
     BALLAST_RETURN_IF_ERROR(act());
     BALLAST_RETURN_IF_ERROR(Await(name, settled));
@@ -468,7 +326,9 @@ class Demo {
 
   Testbed& testbed_;
   const std::string folder_;
+  std::string program_;
   std::string control_;
+  std::string suffix_;  // Of the names of events.
   std::string key_;
   std::vector<std::unique_ptr<SessionServer>> servers_;
   std::unique_ptr<SessionClient> client_;
@@ -486,6 +346,15 @@ std::string Beside(const char* name) {
 }
 
 int Main() {
+  const auto in_range = [](const char* flag, int value, int min, int max) {
+    if (value >= min && value <= max) return true;
+    std::printf("--%s=%d, must be from %d to %d\n", flag, value, min, max);
+    return false;
+  };
+  if (!in_range("sessions", absl::GetFlag(FLAGS_sessions), 20, 2000) ||
+      !in_range("rounds", absl::GetFlag(FLAGS_rounds), 1, 80)) {
+    return 2;
+  }
   std::printf(
       "A client, two units and two servers, each in a network namespace of "
       "its own.\n");
