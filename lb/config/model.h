@@ -25,6 +25,8 @@
 #include "io/base/address.h"
 #include "io/base/flow_key.h"
 #include "lb/config/ha_model.h"
+#include "lb/config/l7_model.h"
+#include "lb/config/server_pool.h"
 
 namespace ballast::config {
 
@@ -37,81 +39,7 @@ struct PortRange {
   friend bool operator==(const PortRange&, const PortRange&) = default;
 };
 
-enum class Forwarding : uint8_t {
-  kNat,    // Destination rewritten on the way in, source on the way back.
-  kRoute,  // Direct server return: only the destination MAC changes.
-};
-
-enum class AdminState : uint8_t {
-  kEnabled,
-  // No new flow, persistence entries dropped, open flows untouched.
-  kDisabled,
-  // As disabled, but valid persistence entries still reach it for drain_time;
-  // after that, with drop_at_drain_end, its flows end with a RST to both ends.
-  kDraining,
-};
-
-struct RealServer {
-  std::string name;  // A label; empty if none was given.
-  // Port 0: the port the client asked for, as any service with a wildcard or
-  // extra ports commonly wants. kRoute rewrites nothing: there the port is 0
-  // or the service's.
-  Endpoint endpoint;
-  uint32_t weight = 1000;  // 0..65535; 0 takes nothing new.
-  Forwarding forwarding = Forwarding::kNat;
-  AdminState state = AdminState::kEnabled;
-  uint32_t connection_limit = 0;  // Open connections; 0: none.
-  bool critical = false;          // Its failure takes the service down.
-  absl::Duration drain_time = absl::Seconds(300);
-  bool drop_at_drain_end = false;
-
-  friend bool operator==(const RealServer&, const RealServer&) = default;
-};
-
-enum class Schedule : uint8_t {
-  kRoundRobin,
-  kWeightedRoundRobin,
-  kLeastConnection,
-  kWeightedLeastConnection,
-  kFixed,
-  kSourceHash,
-};
-
-// How Schedule::kSourceHash deals its 4096 slots.
-enum class Fill : uint8_t { kLoadMaster, kEven, kMaglev };
-
-struct Persistence {
-  bool enabled = false;  // By source address: the only mode at L4.
-  absl::Duration timeout = absl::ZeroDuration();  // Whole minutes.
-  // Long-lived connections renew their entry once a day. Set only where it
-  // takes effect, from four days up.
-  bool refresh = false;
-
-  friend bool operator==(const Persistence&, const Persistence&) = default;
-};
-
-enum class CheckType : uint8_t { kNone, kTcp, kIcmp };
-
-// Effective values: the service's own, or the global ones.
-struct HealthCheck {
-  CheckType type = CheckType::kTcp;
-  uint16_t port = 0;  // 0: the server's port; if that is 0, the service's.
-  absl::Duration interval = absl::Seconds(9);
-  absl::Duration timeout = absl::Seconds(4);
-  int retry_count = 2;  // Consecutive failures that take a server down.
-
-  friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
-};
-
-// Where flows go while no server is available: not checked, assumed up.
-struct SorryServer {
-  Endpoint endpoint;
-  Forwarding forwarding = Forwarding::kNat;
-
-  friend bool operator==(const SorryServer&, const SorryServer&) = default;
-};
-
-struct VirtualService {
+struct VirtualService : ServerPool {
   std::string name;  // A label; empty if none was given.
   Address address;
   uint16_t port = 0;  // 0: every port of the address not served otherwise.
@@ -119,16 +47,9 @@ struct VirtualService {
   // Ascending, disjoint, not adjacent, without `port`; 510 ports at most.
   std::vector<PortRange> extra_ports;
   bool enabled = true;
-  Schedule schedule = Schedule::kRoundRobin;
-  Fill fill = Fill::kLoadMaster;
   // Stands in for the ESTABLISHED and the UDP timeout. Never zero.
   absl::Duration idle_timeout = absl::Seconds(660);
-  absl::Duration slow_start = absl::ZeroDuration();  // For lc and wlc.
-  Persistence persistence;
-  HealthCheck check;
-  uint32_t servers_min = 1;         // Up only with this many servers available.
-  std::vector<RealServer> servers;  // All of the address's family.
-  std::optional<SorryServer> sorry_server;
+  std::optional<L7Service> l7;  // A proxy; else layer 4.
 
   friend bool operator==(const VirtualService&,
                          const VirtualService&) = default;
@@ -164,6 +85,9 @@ struct Limits {
   uint32_t persistence_entries = 262'144;
   uint32_t fragments = 16'384;      // Datagrams whose first fragment was seen.
   uint32_t pending_frames = 4'096;  // Frames that wait for a next hop.
+  // Of layer 7, not split: clients' connections, persistence entries.
+  uint32_t l7_connections = 65'536;
+  uint32_t l7_persistence_entries = 262'144;
 
   friend bool operator==(const Limits&, const Limits&) = default;
 };
@@ -209,6 +133,7 @@ struct Model {
   std::string punt_interface;
   absl::Duration statistics_period = absl::Seconds(10);  // Zero: none.
   HighAvailability ha;
+  L7Settings l7;
   std::vector<VirtualService> services;
 
   friend bool operator==(const Model&, const Model&) = default;

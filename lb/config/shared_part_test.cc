@@ -180,7 +180,7 @@ TEST(SharedPartTest, EveryFieldIsDecided) {
       "floating_addresses", "virtual_services", "health", "limits",
       "tcp_timeouts", "connection_timeout_s", "drain_time_s",
       "drop_at_drain_end", "drop_on_fail", "slow_start_s", "hash_key",
-      "generation", "ha",
+      "generation", "ha", "l7",
       // Inside of ha.
       "ha.shared_address", "ha.virtual_id", "ha.timeout_s",
       "ha.advert_interval_ms", "ha.initial_wait_s", "ha.broadcast",

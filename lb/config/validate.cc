@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "lb/config/validate_ha.h"
+#include "lb/config/validate_l7.h"
 #include "lb/config/validate_network.h"
 #include "lb/config/validate_service.h"
 
@@ -32,6 +33,9 @@ void ValidateServices(const proto::Config& from,
     model.services.push_back(
         ValidateService(path, from.virtual_services(i), defaults, problems));
     servers += from.virtual_services(i).real_servers_size();
+    for (const auto& sub : from.virtual_services(i).l7().sub_services()) {
+      servers += sub.real_servers_size();
+    }
     const std::string& name = from.virtual_services(i).name();
     const auto [earlier, added] = names.emplace(name, i);
     if (!added && !name.empty()) {
@@ -77,6 +81,12 @@ void ValidateLimits(const proto::Limits& from, Limits& limits,
   limits.pending_frames =
       problems.InRangeOr("limits.pending_frames", from.pending_frames(), 64,
                          65536, limits.pending_frames);
+  limits.l7_connections =
+      problems.InRangeOr("limits.l7_connections", from.l7_connections(), 16,
+                         10'000'000, limits.l7_connections);
+  limits.l7_persistence_entries = problems.InRangeOr(
+      "limits.l7_persistence_entries", from.l7_persistence_entries(), 64,
+      kEntriesMax, limits.l7_persistence_entries);
 }
 
 void ValidateTcpTimeouts(const proto::TcpTimeouts& from, TcpTimeouts& timeouts,
@@ -180,7 +190,8 @@ Validated Validate(const proto::Config& config, uint64_t generation) {
   Problems problems;
   auto model = std::make_shared<Model>();
   model->generation = generation;
-  const ServiceDefaults defaults = ValidateDefaults(config, problems);
+  ServiceDefaults defaults = ValidateDefaults(config, problems);
+  ValidateL7Defaults(config.l7(), defaults, model->l7, problems);
   model->connection_timeout = defaults.connection_timeout;
   ValidateInterfaces(config, *model, problems);
   ValidateLimits(config.limits(), model->limits, problems);

@@ -41,7 +41,16 @@ void ValidateLinkName(const std::string& path, const std::string& name,
 
 void ValidateInterfaces(const proto::Config& from, Model& model,
                         Problems& problems) {
-  if (from.interfaces_size() < 1 || from.interfaces_size() > kInterfacesMax) {
+  // Proxies on the host's own addresses alone need none.
+  const auto on_host = [](const proto::VirtualService& service) {
+    return service.l7().host_address();
+  };
+  const bool none = from.floating_addresses_size() == 0 && !from.has_ha() &&
+                    from.virtual_services_size() > 0 &&
+                    std::all_of(from.virtual_services().begin(),
+                                from.virtual_services().end(), on_host);
+  if (from.interfaces_size() < (none ? 0 : 1) ||
+      from.interfaces_size() > kInterfacesMax) {
     problems.Error("interfaces",
                    absl::StrCat(from.interfaces_size(),
                                 " of them, must be 1 to ", kInterfacesMax));
@@ -93,6 +102,7 @@ void ValidateFloating(const proto::Config& from, Model& model,
   std::map<Address, size_t> known;  // To its place in floating_addresses.
   for (const VirtualService& service : model.services) {
     if (service.address.is_unspecified()) continue;  // Reported already.
+    if (service.l7 && service.l7->host_address) continue;
     if (known.emplace(service.address, model.floating_addresses.size())
             .second) {
       model.floating_addresses.push_back({service.address, only, true});
@@ -151,15 +161,23 @@ void RefuseOwnAddresses(const Model& model, Problems& problems) {
                                       ", is a floating address of the "
                                       "director itself, must be another host"));
   };
-  for (size_t i = 0; i < model.services.size(); ++i) {
-    const VirtualService& service = model.services[i];
-    for (size_t j = 0; j < service.servers.size(); ++j) {
-      check(absl::StrCat(ServicePath(i), ".real_servers[", j, "].address"),
-            service.servers[j].endpoint.address);
+  const auto check_pool = [&](const std::string& path, const ServerPool& pool) {
+    for (size_t i = 0; i < pool.servers.size(); ++i) {
+      check(absl::StrCat(path, ".real_servers[", i, "].address"),
+            pool.servers[i].endpoint.address);
     }
-    if (service.sorry_server) {
-      check(absl::StrCat(ServicePath(i), ".sorry_server.address"),
-            service.sorry_server->endpoint.address);
+    if (pool.sorry_server) {
+      check(absl::StrCat(path, ".sorry_server.address"),
+            pool.sorry_server->endpoint.address);
+    }
+  };
+  for (size_t i = 0; i < model.services.size(); ++i) {
+    check_pool(ServicePath(i), model.services[i]);
+    if (!model.services[i].l7) continue;
+    const auto& subs = model.services[i].l7->sub_services;
+    for (size_t j = 0; j < subs.size(); ++j) {
+      check_pool(absl::StrCat(ServicePath(i), ".l7.sub_services[", j, "]"),
+                 subs[j]);
     }
   }
 }

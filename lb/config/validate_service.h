@@ -22,6 +22,9 @@ struct ServiceDefaults {
   uint32_t check_interval_s = 9;
   uint32_t check_timeout_s = 4;
   uint32_t check_retry_count = 2;
+  bool l7_transparent = false;
+  bool l7_subnet_originating = false;
+  bool l7_connection_scaling = false;
 };
 
 // Seconds a check interval must at least be, so that a server's last retry has
@@ -39,11 +42,11 @@ VirtualService ValidateService(const std::string& path,
 
 // Shared with the rest of validation: the address in `text`. Reports, and
 // returns nullopt for, what is not one host's: unspecified, multicast, loopback
-// or broadcast; IPv6 link-local only where allowed.
+// or broadcast; IPv6 link-local and loopback only where allowed.
 std::optional<Address> ValidateHost(const std::string& path,
                                     const std::string& text,
-                                    bool link_local_allowed,
-                                    Problems& problems);
+                                    bool link_local_allowed, Problems& problems,
+                                    bool loopback_allowed = false);
 
 // Reports a label that is not formed as VirtualService.name demands.
 void ValidateName(const std::string& path, const std::string& name,

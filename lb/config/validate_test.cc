@@ -354,7 +354,7 @@ TEST(ValidateTest, GlobalTimeoutStandsInForIdleTimeoutZero) {
 
 TEST(ValidateTest, PersistenceIsWholeMinutesAndRefreshFromFourDays) {
   EXPECT_EQ(OneService("persistence {}").persistence,
-            (Persistence{true, absl::Seconds(360), false}));
+            (Persistence{.enabled = true, .timeout = absl::Seconds(360)}));
   EXPECT_EQ(OneService("persistence { timeout_s: 119 }").persistence.timeout,
             absl::Seconds(60));
   EXPECT_FALSE(OneService("persistence { timeout_s: 345599 refresh: true }")

@@ -84,6 +84,7 @@ void WarnOfService(const std::string& path, const proto::VirtualService& from,
     problems.Warn(absl::StrCat(path, ".fill"),
                   "has no effect without schedule SH");
   }
+  if (service.l7 && !service.l7->sub_services.empty()) return;
   const auto count =
       std::count_if(service.servers.begin(), service.servers.end(), TakesFlows);
   if (service.enabled && !service.sorry_server &&

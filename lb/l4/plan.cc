@@ -109,6 +109,7 @@ absl::StatusOr<std::shared_ptr<const Plan>> PlanBuilder::Build(
   };
 
   for (const config::VirtualService& config : model->services) {
+    if (config.l7.has_value()) continue;  // No packets of its own.
     const std::tuple key(config.protocol, config.address, config.port);
     BALLAST_ASSIGN_OR_RETURN(
         const Slot slot,

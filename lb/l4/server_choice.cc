@@ -28,6 +28,8 @@ sched::Method MethodOf(config::Schedule schedule) {
       return sched::Method::kFixedWeighting;
     case config::Schedule::kSourceHash:
       return sched::Method::kSourceIpHash;
+    case config::Schedule::kUrlHash:  // Of no service of layer 4.
+      break;
   }
   return sched::Method::kRoundRobin;
 }

@@ -20,6 +20,21 @@ absl::StatusOr<std::unique_ptr<Balancer>> Balancer::Create(Options options) {
 namespace run {
 namespace {
 
+// What the configuration can say and this unit does not do.
+absl::Status CheckServed(const config::Model& model) {
+  for (size_t i = 0; i < model.services.size(); ++i) {
+    const config::VirtualService& service = model.services[i];
+    const bool by_source =
+        service.persistence.mode == config::PersistenceMode::kSourceIp;
+    if (!service.l7.has_value() && by_source) continue;
+    return absl::UnimplementedError(
+        absl::StrCat("virtual_services[", i, "].",
+                     by_source ? "l7: is" : "persistence.mode: this one is",
+                     " not served yet"));
+  }
+  return absl::OkStatus();
+}
+
 // Bursts of network changes become one new view.
 constexpr absl::Duration kNetworkPause = absl::Milliseconds(10);
 constexpr int kRefreshSeconds = 5;
@@ -145,6 +160,7 @@ absl::Status Unit::ReadKeys() {
 
 absl::StatusOr<std::shared_ptr<const l4::Plan>> Unit::BuildPlan(
     std::shared_ptr<const config::Model> model) {
+  BALLAST_RETURN_IF_ERROR(CheckServed(*model));
   return builder_.Build(
       std::move(model), MonotonicNow(), [this](l4::Slot slot) {
         for (const l4::AllCounters* counters : Counters()) {
