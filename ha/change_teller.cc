@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t kBatch = 64;
 constexpr size_t kFront = 8;  // The position.
+// Of the table, for what is not told, in a Tell(): some 16,000 places each.
+constexpr int kPiecesMax = 64;
 // While there is more to do than the pace allows.
 constexpr absl::Duration kSoon = absl::Milliseconds(1);
 
@@ -35,6 +37,7 @@ void ChangeTeller::Start(Instant now, uint64_t lost) {
 void ChangeTeller::Stop() {
   packer_.Clear();
   sum_.reset();
+  untold_.reset();
   ask_anew_ = backlog_ = false;
 }
 
@@ -59,11 +62,22 @@ void ChangeTeller::Finish(Instant now) {
       TakeChanges(now, /*paced=*/false);
       PackSum(now);
     }
+    // Ends first: they make room. Then from the front again: what began since
+    // is there too.
+    TakeChanges(now, /*paced=*/false);
+    TellAll();
+    if (!TakeUntold(now, /*paced=*/false)) ++stats_.left_untold;
+    untold_.reset();
     sum_ = table_.Mark(now);
     TakeChanges(now, /*paced=*/false);
     PackSum(now);
   }
   Flush(now);
+}
+
+void ChangeTeller::TellAll() {
+  untold_.emplace();
+  untold_->only_untold = true;
 }
 
 Instant ChangeTeller::deadline(Instant now) const {
@@ -131,6 +145,20 @@ bool ChangeTeller::TakeChanges(Instant now, bool paced) {
   return false;
 }
 
+bool ChangeTeller::TakeUntold(Instant now, bool paced) {
+  const uint64_t sent = stats_.datagrams_sent;
+  for (int piece = 0; !untold_->done; ++piece) {
+    const bool enough =
+        paced ? piece == kPiecesMax || !pacer_.ready()
+              : stats_.datagrams_sent - sent >= options_.queue_max;
+    if (enough) return false;
+    const size_t count = table_.Export(now, *untold_, batch_);
+    for (size_t i = 0; i < count; ++i) Pack(now, batch_[i]);
+  }
+  untold_.reset();
+  return true;
+}
+
 void ChangeTeller::Tell(Instant now) {
   NoticeLoss();
   for (; !l7_.empty() && pacer_.ready(); l7_.pop_front()) {
@@ -147,6 +175,7 @@ void ChangeTeller::Tell(Instant now) {
       PackSum(now);
       all = TakeChanges(now, /*paced=*/true);  // Those behind the mark.
     }
+    if (all && untold_) all = TakeUntold(now, /*paced=*/true);
     backlog_ |= !all;
   }
   if (!packer_.empty() && now >= packed_ + options_.flush_after &&

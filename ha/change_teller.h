@@ -38,7 +38,12 @@ class ChangeTeller {
   void Clear();
 
   void Tell(Instant now);
-  // All that is left, with a sum, at whatever pace.
+  // R7: what is there and was not worth telling is told as well, with the next
+  // Tell()s, beginning at the table's front.
+  void TellAll();
+  bool telling_all() const { return untold_.has_value(); }
+  // All that is left and all that is not told, with a sum, at whatever pace but
+  // no more datagrams than can be sent again. What is left then is counted.
   void Finish(Instant now);
 
   // With the next datagram.
@@ -51,6 +56,8 @@ class ChangeTeller {
  private:
   // Changes into datagrams, up to a Mark() if there is one. True: none left.
   bool TakeChanges(Instant now, bool paced);
+  // Of what is not told, by untold_. True: none left.
+  bool TakeUntold(Instant now, bool paced);
   void NoticeLoss();
   void Flush(Instant now);
   template <typename Thing>
@@ -71,6 +78,7 @@ class ChangeTeller {
   bool backlog_ = false;  // More to take than the pace allowed.
   uint64_t lost_ = 0;
   bool ask_anew_ = false;
+  std::optional<StateTable::Cursor> untold_;  // R7, under way.
   std::optional<TableSummary> sum_;  // Of the Mark() that is not reached yet.
   Instant next_sum_;
 };

@@ -91,6 +91,13 @@ class FakeStateTable : public StateTable {
     by_id_.erase(found->second.id);
     connections_.erase(found);
   }
+  // A connection begins that is not worth telling yet.
+  void PutUntold(const SyncRecord& record) {
+    Entry& entry = connections_[KeyOf(record)];
+    entry.record = record;
+    entry.id = ++ids_;
+    by_id_[entry.id] = KeyOf(record);
+  }
   void TellTemplate(const SyncRecord& record) {
     if (telling_) Push(record);
   }
@@ -185,6 +192,7 @@ class FakeStateTable : public StateTable {
     std::set<Key> exported;
     for (; at != by_id_.end() && count < records.size(); ++at) {
       Entry& entry = connections_.at(at->second);
+      if (cursor.only_untold && entry.told == epoch_) continue;
       entry.told = epoch_;
       exported.insert(at->second);
       records[count] = entry.record;

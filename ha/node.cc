@@ -17,6 +17,9 @@ enum StreamType : uint8_t { kHello = 64, kConfig = 65 };
 // adverts is not echoed.
 constexpr absl::Duration kAnswerPause = absl::Milliseconds(5);
 
+// Of a claimant's fast adverts there are 50, 10 ms apart or less (E2).
+constexpr absl::Duration kTellAllMax = absl::Milliseconds(500);
+
 }  // namespace
 
 Node::Node(const Options& options, StateTable& table, Host& host, Instant now)
@@ -86,7 +89,13 @@ void Node::OnAdvert(Instant now, int interface,
     ++stats_.overtaken;
   } else if (fresh) {
     advert_sequence_ = opened.sequence;
-    election_.OnAdvert(now, interface, *advert);
+    Advert heard = *advert;
+    if (!heard.Has(kClaimsRole)) {
+      claimed_since_.reset();
+    } else if (role() == Role::kActive && !ReadyToYield(now)) {
+      heard.flags &= ~kClaimsRole;  // It claims again in a moment.
+    }
+    election_.OnAdvert(now, interface, heard);
     if (advert->role == Role::kActive || advert->Has(kYielded)) {
       replicator_.OnLeaderPosition(now, advert->sync_position);
     }
@@ -270,6 +279,14 @@ void Node::ApplyL7(Instant now, const L7Record& record) {
   host_.OnL7(now, record);
 }
 
+bool Node::ReadyToYield(Instant now) {
+  if (!claimed_since_.has_value()) {
+    claimed_since_ = now;
+    replicator_.TellAll(now);
+  }
+  return !replicator_.telling_all() || now - *claimed_since_ >= kTellAllMax;
+}
+
 void Node::SendAdverts(Instant now) {
   Advert advert = election_.MakeAdvert();
   advert.config_generation = config_generation_;
@@ -317,6 +334,7 @@ void Node::Carry(Instant now, Action action) {
       return;
     case Action::kTakeRole:
       followed_.reset();
+      claimed_since_.reset();
       host_.TakeRole(now);
       replicator_.Lead(now);
       config_owed_ = true;

@@ -15,6 +15,9 @@
 //   once when the partner comes, and every two minutes; the other gets it by
 //   Host::OnConfig.
 //
+// Hand-over  a claim is answered once the claimant has been told of every
+//   connection (R7), at the latest after 500 ms: so long claims come fast.
+//
 // Lease    an active unit may forward until lease() (election.h). Packet
 // threads
 //   check it themselves, so that a process that was stopped forwards nothing
@@ -151,6 +154,8 @@ class Node : private Replicator::Host {
   bool Open(EnvelopeType type, std::span<const uint8_t> bytes, Opened* opened);
   void Refuse(OpenError error, EnvelopeType type);
   void SendAdverts(Instant now);
+  // A claim of the partner's: whether it is to be answered now.
+  bool ReadyToYield(Instant now);
   // After anything: carries out the election's actions, follows its outcome.
   void Settle(Instant now);
   void Carry(Instant now, Action action);
@@ -172,6 +177,7 @@ class Node : private Replicator::Host {
   bool answer_owed_ = false;
   bool stream_ = false;
   uint64_t advert_sequence_ = 0;  // Of the last one taken.
+  std::optional<Instant> claimed_since_;
   // The leadership that is followed: the peer's boot, and whether it has been
   // active without a pause.
   std::optional<BootId> followed_;

@@ -64,6 +64,12 @@ void ReplicationLeader::Finish(Instant now) {
   Reckon(now);
 }
 
+void ReplicationLeader::TellAll(Instant now) {
+  if (phase_ != Phase::kTelling || !options_.l4) return;
+  teller_.TellAll();
+  Tick(now);
+}
+
 void ReplicationLeader::BeAlone(Instant now) {
   table_.StopTelling(now);
   giver_.Stop();

@@ -34,6 +34,8 @@ class ReplicationLeader {
   void Begin(Instant now, bool stream);
   void End(Instant now);
   void Finish(Instant now);
+  void TellAll(Instant now);
+  bool telling_all() const { return teller_.telling_all(); }
   bool leading() const {
     return phase_ != Phase::kIdle && phase_ != Phase::kFinished;
   }

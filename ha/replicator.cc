@@ -50,6 +50,10 @@ void Replicator::Idle(Instant now) {
   state_->follower.End(now);
 }
 
+void Replicator::TellAll(Instant now) { state_->leader.TellAll(now); }
+
+bool Replicator::telling_all() const { return state_->leader.telling_all(); }
+
 void Replicator::Finish(Instant now) { state_->leader.Finish(now); }
 
 void Replicator::GiveTable(Instant now,

@@ -26,6 +26,10 @@
 //     the follower ask for the table again.
 // R6  merging: the yielding unit of a healed split gives its table to one that
 //     is itself a leader. Records are added or ignored, none is removed.
+// R7  a connection that was not worth telling yet is told before the role is
+//     handed over: while the leader still serves, TellAll(), at the usual pace;
+//     and what began since, at Finish(). More than queue_max datagrams at
+//     Finish() are not sent: what then remains untold is lost, and counted.
 //
 // complete()  a follower that has all of the table, no change missing, and sums
 //     that agreed when last compared. (A position heard of counts as missing
@@ -98,8 +102,12 @@ class Replicator {
   void Follow(Instant now);
   // Follower: nothing more comes; what is there is kept. Leader: tells no more.
   void Idle(Instant now);
-  // Leader, about to yield: sends all changes and a sum now. position() is
-  // final then. Resends go on until the next role.
+  // R7. Leader, soon to yield: begins to tell what is not told. Serve on until
+  // it is done or for as long as the claimant waits.
+  void TellAll(Instant now);
+  bool telling_all() const;
+  // Leader, about to yield: sends all changes, what is not told, and a sum now.
+  // position() is final then. Resends go on until the next role.
   void Finish(Instant now);
   // R6. Leader: gives its table to a leader; `done(complete)` is called once,
   // in any of the calls here, at the latest at the next role. Without a stream

@@ -335,6 +335,64 @@ TEST_F(ReplicatorChangesTest,
   EXPECT_TRUE(b().replicator.complete());
 }
 
+// -- R7: hand-over ----------------------------------------------------------
+
+TEST_F(ReplicatorChangesTest, AHandOverTellsWhatWasNotWorthTelling) {
+  pair_->Join();
+  a().table.Put(Connection(1));
+  a().table.PutUntold(Connection(2));
+  Run(absl::Seconds(2));
+  EXPECT_FALSE(b().table.Has(Connection(2)));
+  a().replicator.Finish(pair_->now());
+  const uint64_t final = a().replicator.position();
+  Run(kSoon);
+  EXPECT_TRUE(b().table.Has(Connection(2)));
+  EXPECT_EQ(b().replicator.position(), final);
+  EXPECT_TRUE(b().replicator.complete());
+  EXPECT_EQ(told().sums_differed, 0u);
+  EXPECT_EQ(telling().left_untold, 0u);
+}
+
+TEST_F(ReplicatorChangesTest, ManyAreToldAtTheUsualPaceWhileTheLeaderServes) {
+  Make({.burst_max = 5});
+  pair_->Join();
+  for (uint32_t n = 0; n < 2000; ++n) a().table.PutUntold(Connection(n));
+  size_t sent = a().datagrams.size();
+  a().replicator.TellAll(pair_->now());
+  int milliseconds = 0;
+  for (; a().replicator.telling_all() && milliseconds < 100; ++milliseconds) {
+    EXPECT_LE(a().datagrams.size() - sent, 8u);  // A piece may overdraw.
+    sent = a().datagrams.size();
+    Run(absl::Milliseconds(1));
+  }
+  EXPECT_GE(milliseconds, 10);
+  EXPECT_LT(milliseconds, 40);
+  // What begins meanwhile is told at the end, and nothing twice.
+  a().table.PutUntold(Connection(5000));
+  const size_t before = a().table.given().size();
+  a().replicator.Finish(pair_->now());
+  EXPECT_EQ(a().table.given().size() - before, 1u);
+  Run(kSoon);
+  EXPECT_EQ(b().table.connection_count(), 2001u);
+  EXPECT_TRUE(b().replicator.complete());
+  EXPECT_EQ(told().sums_differed, 0u);
+}
+
+TEST_F(ReplicatorChangesTest, MoreThanCanBeSentAgainIsLeftAndCounted) {
+  Make({.queue_max = 10});
+  pair_->Join();
+  for (uint32_t n = 0; n < 2000; ++n) a().table.PutUntold(Connection(n));
+  const size_t before = a().datagrams.size();
+  a().replicator.Finish(pair_->now());
+  EXPECT_LE(a().datagrams.size() - before, 14u);
+  EXPECT_EQ(telling().left_untold, 1u);
+  Run(kSoon);
+  // What was sent is whole.
+  EXPECT_GT(b().table.connection_count(), 150u);
+  EXPECT_TRUE(b().replicator.complete());
+  EXPECT_EQ(told().sums_differed, 0u);
+}
+
 // R5.
 TEST_F(ReplicatorChangesTest, LostChangesAreCountedAndTheTableIsAskedFor) {
   Make({}, /*changes_max=*/20);

@@ -65,9 +65,15 @@ class StateTable {
   // Everything worth telling, in pieces: begins with a default cursor, done
   // when cursor.done. StartTelling() first: from then on nothing is told, and
   // what Export() returns is. Records have detail.
+  //
+  // only_untold: of a table that tells, what is not told, worth it or not: a
+  // connection of one packet, a persistence entry nobody asked about. Not
+  // between a Mark() and the 0 at which TakeChanges() reaches it: the sum would
+  // lack what is returned.
   struct Cursor {
     uint64_t position[2] = {};
     bool done = false;
+    bool only_untold = false;
   };
   virtual void StartTelling(Instant now) = 0;
   // Nobody follows: no more changes, and those not yet taken are dropped. So it

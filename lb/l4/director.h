@@ -191,8 +191,9 @@ class Director {
   void UpdateEnding(Instant now);
 
   void NewEpoch();
-  uint32_t ExportUnbound(Instant now, uint32_t cursor, size_t& count,
-                         std::span<ha::SyncRecord> records);
+  uint32_t ExportUnbound(Instant now, uint32_t cursor, bool only_untold,
+                         size_t& count, std::span<ha::SyncRecord> records);
+  void MarkUnbound(std::span<const ha::SyncRecord> exported);
   void ApplyOne(Instant now, const ha::SyncRecord& record,
                 ha::ApplyCounts& counts);
   void ApplyGone(const ha::SyncRecord& record, ha::ApplyCounts& counts);

@@ -98,10 +98,12 @@ inline std::vector<ha::SyncRecord> TakeChanges(DirectorWorld& world) {
 
 // All that Export() gives, `piece` records at a time.
 inline std::vector<ha::SyncRecord> ExportAll(DirectorWorld& world,
-                                             size_t piece = 5) {
+                                             size_t piece = 5,
+                                             bool only_untold = false) {
   DirectorStateTable table(*world.director);
   std::vector<ha::SyncRecord> all, some(piece);
   ha::StateTable::Cursor cursor;
+  cursor.only_untold = only_untold;
   while (!cursor.done) {
     const size_t count = table.Export(world.now, cursor, some);
     all.insert(all.end(), some.begin(), some.begin() + count);

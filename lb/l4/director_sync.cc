@@ -56,6 +56,7 @@ ha::TableSummary Director::Mark(Instant) {
 size_t Director::Export(Instant now, ha::StateTable::Cursor& cursor,
                         std::span<ha::SyncRecord> records) {
   enum Stage : uint64_t { kV4, kV6, kUnbound, kTemplates, kEnd };
+  const bool only_untold = cursor.only_untold;
   size_t filled = 0;
   size_t lines = kExportLines;
   while (cursor.position[0] < kEnd && filled < records.size() && lines > 0) {
@@ -65,16 +66,17 @@ size_t Director::Export(Instant now, ha::StateTable::Cursor& cursor,
     uint32_t next = 0;
     switch (cursor.position[0]) {
       case kV4:
-        next = v4_.Export(now, begin, count, room);
+        next = v4_.Export(now, begin, only_untold, count, room);
         break;
       case kV6:
-        next = v6_.Export(now, begin, count, room);
+        next = v6_.Export(now, begin, only_untold, count, room);
         break;
       case kUnbound:
-        next = ExportUnbound(now, begin, count, room);
+        next = ExportUnbound(now, begin, only_untold, count, room);
         break;
       default:
-        next = context_.choice.Export(now, begin, count, room);
+        next = context_.choice.Export(now, begin, only_untold,
+                                      context_.teller.options(), count, room);
         break;
     }
     if (cursor.position[0] != kTemplates) {
@@ -87,13 +89,20 @@ size_t Director::Export(Instant now, ha::StateTable::Cursor& cursor,
           ha::SyncRecord key = record;
           key.kind = Kind::kConnection;
           const Unbound* unbound = context_.unbound.Find(key);
-          if (unbound != nullptr) line = context_.unbound.PlaceOf(unbound) + 1;
+          if (unbound != nullptr &&
+              (!only_untold ||
+               unbound->told_epoch != context_.teller.epoch())) {
+            line = context_.unbound.PlaceOf(unbound) + 1;
+          }
         } else if (record.v6 == (cursor.position[0] == kV6)) {
-          line = record.v6 ? v6_.ExportedLineOf(record)
-                           : v4_.ExportedLineOf(record);
+          line = record.v6 ? v6_.ExportedLineOf(record, only_untold)
+                           : v4_.ExportedLineOf(record, only_untold);
         }
         return line > begin && (next == 0 || line <= next);
       });
+      if (cursor.position[0] == kUnbound) MarkUnbound(room.first(count));
+      v4_.MarkExported();
+      v6_.MarkExported();
     }
     filled += count;
     lines -= std::min(lines, room.size());
@@ -104,18 +113,28 @@ size_t Director::Export(Instant now, ha::StateTable::Cursor& cursor,
   return filled;
 }
 
-uint32_t Director::ExportUnbound(Instant now, uint32_t cursor, size_t& count,
+uint32_t Director::ExportUnbound(Instant now, uint32_t cursor, bool only_untold,
+                                 size_t& count,
                                  std::span<ha::SyncRecord> records) {
   return context_.unbound.Walk(cursor, records.size(), [&](Unbound& unbound) {
+    // Templates here came from the partner.
+    if (only_untold && (unbound.record.kind != Kind::kConnection ||
+                        unbound.told_epoch == context_.teller.epoch())) {
+      return;
+    }
     ha::SyncRecord record = unbound.record;
     record.flags |= ha::kFromSync;
     record.has_detail = true;
     record.idle_ms = IdleMs(now, unbound);
-    if (record.kind == Kind::kConnection) {
-      context_.teller.MarkTold(unbound.told_epoch, record);
-    }
     records[count++] = record;
   });
+}
+
+void Director::MarkUnbound(std::span<const ha::SyncRecord> exported) {
+  for (const ha::SyncRecord& record : exported) {
+    if (record.kind != Kind::kConnection) continue;
+    context_.teller.MarkTold(context_.unbound.Find(record)->told_epoch, record);
+  }
 }
 
 uint64_t Director::state_size() const {

@@ -32,6 +32,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "ha/state_table.h"
@@ -100,9 +101,11 @@ class FlowPath {
   bool Import(Instant now, const FlowRecord& record);
 
   // -- The partner (flow_sync.cc) -------------------------------------------
-  // As Export(), for the partner: what is returned is told.
-  uint32_t Export(Instant now, uint32_t cursor, size_t& count,
+  // As Export(), for the partner; of all, or of what is not told. What is
+  // returned is told once MarkExported() was called, in the same order.
+  uint32_t Export(Instant now, uint32_t cursor, bool only_untold, size_t& count,
                   std::span<ha::SyncRecord> records);
+  void MarkExported();
   // A connection the partner tells of, whose server is here (`server`) or not
   // (null). False: there is no flow of it here now, and nothing is counted.
   bool Apply(Instant now, const ha::SyncRecord& record,
@@ -118,7 +121,7 @@ class FlowPath {
   void RestartUntoldSweep() { untold_cursor_ = 0; }
   // The table's line of the flow a record names, if Export() tells of it; else
   // 0.
-  uint32_t ExportedLineOf(const ha::SyncRecord& record);
+  uint32_t ExportedLineOf(const ha::SyncRecord& record, bool only_untold);
 
  private:
   Verdict Forward(Instant now, Entry& entry, PacketDirection direction,
@@ -145,7 +148,7 @@ class FlowPath {
   // Packets from the client that the table has counted: worth a record?
   void Ask(Instant now, Entry& entry, uint32_t count_before);
   void TellNow(Entry& entry);
-  bool IsExported(const Entry& entry) const;
+  bool IsExported(const Entry& entry, bool only_untold) const;
   // The first packet of a synced flow.
   void Awake(Entry& entry);
   void Update(Instant now, Entry& entry, const ha::SyncRecord& record);
@@ -165,6 +168,7 @@ class FlowPath {
   std::array<uint32_t, kBatchMax> hints_;
   uint32_t sweep_cursor_ = 0;
   uint32_t untold_cursor_ = 0;
+  std::vector<Entry*> exported_;  // Not marked yet.
 };
 
 extern template class FlowPath<AddressV4>;

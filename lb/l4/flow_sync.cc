@@ -91,12 +91,13 @@ void FlowPath<A>::Ask(Instant now, Entry& entry, uint32_t count_before) {
 }
 
 template <typename A>
-uint32_t FlowPath<A>::Export(Instant now, uint32_t cursor, size_t& count,
-                             std::span<ha::SyncRecord> records) {
+uint32_t FlowPath<A>::Export(Instant now, uint32_t cursor, bool only_untold,
+                             size_t& count, std::span<ha::SyncRecord> records) {
   count = 0;
+  exported_.clear();
   return table_.Walk(
       cursor, static_cast<uint32_t>(records.size()), [&](Entry& entry) {
-        if (!IsExported(entry)) return;
+        if (!IsExported(entry, only_untold)) return;
         ha::SyncRecord record = RecordOf(entry);
         record.has_detail = true;
         record.idle_ms = entry.Has(kSynced)
@@ -107,22 +108,36 @@ uint32_t FlowPath<A>::Export(Instant now, uint32_t cursor, size_t& count,
           record.client_next_sequence = entry.client_next_seq;
           record.client_acknowledged = entry.client_ack;
         }
-        context_.teller.MarkTold(entry.told_epoch, record);
+        exported_.push_back(&entry);
         records[count++] = record;
       });
 }
 
 template <typename A>
-bool FlowPath<A>::IsExported(const Entry& entry) const {
-  return !entry.Has(kReset) && context_.servers[entry.server_slot].valid &&
-         (entry.protocol != kProtocolTcp || IsSyncedTcpState(entry.state));
+void FlowPath<A>::MarkExported() {
+  for (Entry* entry : exported_) {
+    context_.teller.MarkTold(entry->told_epoch, RecordOf(*entry));
+  }
+  exported_.clear();
+}
+
+// Of a flow that is still opening or closing nothing is worth telling, but at a
+// hand-over: its next packet comes to the partner.
+template <typename A>
+bool FlowPath<A>::IsExported(const Entry& entry, bool only_untold) const {
+  if (entry.Has(kReset) || !context_.servers[entry.server_slot].valid) {
+    return false;
+  }
+  if (only_untold) return entry.told_epoch != context_.teller.epoch();
+  return entry.protocol != kProtocolTcp || IsSyncedTcpState(entry.state);
 }
 
 template <typename A>
-uint32_t FlowPath<A>::ExportedLineOf(const ha::SyncRecord& record) {
+uint32_t FlowPath<A>::ExportedLineOf(const ha::SyncRecord& record,
+                                     bool only_untold) {
   const auto found = table_.Find(TupleOf<A>(record));
   return found && found.direction == PacketDirection::kFromClient &&
-                 IsExported(*found.connection)
+                 IsExported(*found.connection, only_untold)
              ? table_.HandleOf(found.connection).index()
              : 0;
 }
@@ -309,11 +324,12 @@ void FlowPath<A>::KeepUnbound(Entry& entry) {
 #define BALLAST_FLOW_SYNC(A)                                                  \
   template ha::SyncRecord FlowPath<A>::RecordOf(const Connection<A>&) const;  \
   template void FlowPath<A>::TellNow(Connection<A>&);                         \
-  template bool FlowPath<A>::IsExported(const Connection<A>&) const;          \
+  template bool FlowPath<A>::IsExported(const Connection<A>&, bool) const;    \
   template void FlowPath<A>::Ask(Instant, Connection<A>&, uint32_t);          \
-  template uint32_t FlowPath<A>::Export(Instant, uint32_t, size_t&,           \
+  template uint32_t FlowPath<A>::Export(Instant, uint32_t, bool, size_t&,     \
                                         std::span<ha::SyncRecord>);           \
-  template uint32_t FlowPath<A>::ExportedLineOf(const ha::SyncRecord&);       \
+  template void FlowPath<A>::MarkExported();                                  \
+  template uint32_t FlowPath<A>::ExportedLineOf(const ha::SyncRecord&, bool); \
   template bool FlowPath<A>::Apply(Instant, const ha::SyncRecord&,            \
                                    const PlanServer*, ha::ApplyCounts&);      \
   template Connection<A>* FlowPath<A>::Create(Instant, const ha::SyncRecord&, \

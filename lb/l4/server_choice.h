@@ -112,7 +112,8 @@ class ServerChoice {
                                             uint32_t packets, bool assured,
                                             const SyncOptions& options);
   // As Export(), for the partner.
-  uint32_t Export(Instant now, uint32_t cursor, size_t& count,
+  uint32_t Export(Instant now, uint32_t cursor, bool only_untold,
+                  const SyncOptions& options, size_t& count,
                   std::span<ha::SyncRecord> records);
   // Takes one in. `keep_newer`: one of ours that was started later stays.
   // False: no such service or server here, and nothing is counted.

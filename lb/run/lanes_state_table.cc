@@ -80,7 +80,8 @@ size_t LanesStateTable::Export(Instant, Cursor& cursor,
   const size_t lane = cursor.position[0] >> kLaneShift;
   Cursor inner{{cursor.position[0] & ((uint64_t{1} << kLaneShift) - 1),
                 cursor.position[1]},
-               false};
+               false,
+               cursor.only_untold};
   // A lane that takes no orders has nothing to give.
   size_t count = 0;
   bool done = true;
