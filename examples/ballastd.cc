@@ -1,6 +1,7 @@
 // The daemon: a Balancer with a configuration file and signals.
 //
-//   SIGHUP   reads the file again; errors are printed and change nothing
+//   SIGHUP   reads the file again; errors are printed and change nothing. A
+//            standby takes only what is its own, such as the pair's keys
 //   SIGUSR1  prints every service and server with its numbers
 //   SIGTERM  hands the role over, if it is the active unit of a pair, writes
 //   the
@@ -29,6 +30,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -75,8 +77,10 @@ std::shared_ptr<const config::Model> Check(const config::proto::Config& config,
   return validated.model;
 }
 
-// `generation` 0: the file's own.
-Loaded Load(const std::string& path, uint64_t generation) {
+// `generation` numbers it.
+Loaded Load(
+    const std::string& path,
+    absl::FunctionRef<uint64_t(const config::proto::Config&)> generation) {
   const auto bytes = ReadFile(path, config::kConfigBytesMax);
   if (!bytes.ok()) {
     Log(bytes.status().message());
@@ -89,8 +93,7 @@ Loaded Load(const std::string& path, uint64_t generation) {
                  std::string(parsed.status().message()).c_str());
     return {};
   }
-  if (generation == 0) generation = std::max<uint64_t>(1, parsed->generation());
-  auto model = Check(*parsed, generation);
+  auto model = Check(*parsed, generation(*parsed));
   return {*std::move(parsed), std::move(model)};
 }
 
@@ -171,9 +174,12 @@ std::string PairText(const PairStatistics& pair) {
                   pair.transfer_total, "\nrecords sent ", pair.records_sent,
                   ", received ", pair.records_received, "; datagrams repaired ",
                   pair.repaired, "; changes dropped ", pair.overflow,
-                  "; messages refused ", pair.refused, "\nrole changes ",
-                  pair.role_changes, ", took over incomplete ",
-                  pair.took_over_incomplete, "\n");
+                  "; messages refused ", pair.refused);
+  for (const auto& [reason, count] : pair.refused_by_reason) {
+    absl::StrAppend(&text, " ", reason, "=", count);
+  }
+  absl::StrAppend(&text, "\nrole changes ", pair.role_changes,
+                  ", took over incomplete ", pair.took_over_incomplete, "\n");
   return text;
 }
 
@@ -276,7 +282,13 @@ class Daemon {
   }
 
   void Reload() {
-    Loaded next = Load(path_, generation_ + 1);
+    // What is this unit's own has no generation: the keys, for one, which a
+    // standby may change.
+    Loaded next = Load(path_, [this](const config::proto::Config& config) {
+      const bool same =
+          config::SharedDigest(config) == config::SharedDigest(config_);
+      return Paired() && same ? generation_ : generation_ + 1;
+    });
     if (next.model == nullptr) {
       Log("reload refused: the former configuration stays");
       return;
@@ -286,7 +298,7 @@ class Daemon {
       Log(absl::StrCat("reload refused: ", applied.message()));
       return;
     }
-    ++generation_;
+    generation_ = next.model->generation;
     config_ = std::move(next.config);
     model_ = std::move(next.model);
     Log(absl::StrCat("reloaded: generation ", generation_));
@@ -396,7 +408,10 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "ballastd: --config FILE is needed; see --help\n");
     return 1;
   }
-  ballast::Loaded loaded = ballast::Load(path, 0);
+  ballast::Loaded loaded =
+      ballast::Load(path, [](const ballast::config::proto::Config& config) {
+        return std::max<uint64_t>(1, config.generation());
+      });
   if (loaded.model == nullptr) return 1;
   if (absl::GetFlag(FLAGS_check)) {
     std::printf("%s: good, %zu virtual services\n", path.c_str(),

@@ -220,6 +220,10 @@ class Demo {
           return Signal(0, SIGHUP)();
         },
         [&] { return units_[1].Logged(" taken from the partner", before); }));
+    // What the pair shares is not its to change.
+    BALLAST_RETURN_IF_ERROR(units_[1].Configure(
+        UnitConfig(1, units_[1].folder(), key_,
+                   failover::Service(failover::Vip(Family::kV4, 9), false))));
     units_[1].Signal(SIGHUP);
     return Await("a standby refuses a reload", [&] {
       return units_[1].Logged("reload refused: this unit is standby", before);

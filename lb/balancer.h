@@ -94,7 +94,10 @@ struct PairStatistics {
   uint64_t overflow = 0;          // Changes a full queue dropped.
   uint64_t transfer_records = 0;  // Of the table given or taken, so far,
   uint64_t transfer_total = 0;    // of about so many.
-  uint64_t refused = 0;  // Messages that were not the partner's, or not new.
+  // Messages that were not the partner's, or not new; by reason those that
+  // occurred.
+  uint64_t refused = 0;
+  std::vector<std::pair<std::string, uint64_t>> refused_by_reason;
 };
 
 struct Statistics {
@@ -152,8 +155,10 @@ class Balancer {
   // Another configuration, whole. Flows that need not move are not touched.
   //   kFailedPrecondition  interfaces, threads, limits, punt_interface,
   //                        state_dir, hash_key or most of ha differ: those need
-  //                        a restart; or this unit stands by: its configuration
-  //                        is the active unit's
+  //                        a restart; or this unit stands by and more than
+  //                        ha.keys, key_file, reboot_command or
+  //                        statistics_period differ: the rest is the active
+  //                        unit's to change
   virtual absl::Status Apply(std::shared_ptr<const config::Model> model) = 0;
   virtual const config::Model& model() const = 0;
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "ha/advert.h"
 #include "ha/election.h"
+#include "ha/envelope.h"
 #include "io/base/status_macros.h"
 #include "io/clock.h"
 #include "io/datagram.h"
@@ -138,6 +139,7 @@ void Pair::OnReadable(Port& port) {
     const auto received = port.advert ? port.advert->Receive(buffer_)
                                       : port.sync->Receive(buffer_);
     if (!received.ok()) {
+      TellStrangers();
       Arm();
       return;
     }
@@ -151,6 +153,29 @@ void Pair::OnReadable(Port& port) {
   }
   Arm();
   reactor_.Cancel(&port.poll);  // Begins anew, with what is still there.
+}
+
+// Two units that should be a pair and have no key in common both serve: that
+// must not go unsaid.
+void Pair::TellStrangers() {
+  uint64_t count = 0;
+  for (const ha::OpenError error :
+       {ha::OpenError::kUnknownKey, ha::OpenError::kForged}) {
+    for (const uint64_t by_type :
+         node_.stats().refused[static_cast<size_t>(error)]) {
+      count += by_type;
+    }
+  }
+  if (count == strangers_told_) return;
+  const Instant now = MonotonicNow();
+  if (now < strangers_next_) return;
+  owner_.Say(absl::StrCat("pair ", int{options_.node.virtual_id}, ": ",
+                          count - strangers_told_,
+                          " messages refused: not sealed with a key of ha.keys "
+                          "or ha.key_file; both "
+                          "units need the same"));
+  strangers_told_ = count;
+  strangers_next_ = now + kTellStrangers;
 }
 
 void Pair::SetLinks(const std::vector<bool>& up) {
@@ -256,8 +281,13 @@ void Pair::Collect(PairStatistics* statistics) const {
   statistics->overflow = stats.overflow;
   statistics->transfer_records = stats.transfer_records;
   statistics->transfer_total = stats.transfer_total;
-  for (const auto& by_type : node_.stats().refused) {
-    for (const uint64_t count : by_type) statistics->refused += count;
+  for (size_t i = 0; i < ha::kOpenErrorCount; ++i) {
+    uint64_t sum = 0;
+    for (const uint64_t count : node_.stats().refused[i]) sum += count;
+    if (sum == 0) continue;
+    statistics->refused += sum;
+    statistics->refused_by_reason.emplace_back(
+        ha::OpenErrorName(static_cast<ha::OpenError>(i)), sum);
   }
 }
 

@@ -76,10 +76,13 @@ class Pair : public Partner, private ha::Node::Host, private PairStream::Owner {
 
  private:
   struct Port;  // A socket that is read.
+  // How often somebody who has none of our keys is told of.
+  static constexpr absl::Duration kTellStrangers = absl::Minutes(1);
 
   Pair(Reactor& reactor, Options options, ha::StateTable& table, Owner& owner);
   absl::Status OpenSockets();
   void OnReadable(Port& port);
+  void TellStrangers();
   // After any call of node_'s that may change its deadline.
   void Arm();
 
@@ -115,6 +118,8 @@ class Pair : public Partner, private ha::Node::Host, private PairStream::Owner {
   Stats stats_;
   std::vector<bool> links_;
   ha::Node node_;
+  uint64_t strangers_told_ = 0;  // Messages, and until when no more are told.
+  Instant strangers_next_ = Instant::FromNanos(0);
   bool complete_ = false;  // As it was last said.
   Alarm alarm_;
   std::array<uint8_t, 2048> buffer_;

@@ -322,7 +322,9 @@ std::vector<const l4::AllCounters*> Unit::Counters() const {
 
 absl::Status Unit::Apply(std::shared_ptr<const config::Model> model) {
   if (partner_ != nullptr) {
-    BALLAST_RETURN_IF_ERROR(partner_->MayChangeConfig());
+    if (!OnlyOwnPartDiffers(*model)) {
+      BALLAST_RETURN_IF_ERROR(partner_->MayChangeConfig());
+    }
   }
   return ApplyAny(std::move(model));
 }

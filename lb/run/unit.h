@@ -52,6 +52,9 @@ class Unit : public Balancer, private Partner::Owner {
   void ClosePair();
   // The pair's own fields that `model` may not change while running.
   absl::Status CheckPairUnchanged(const config::Model& model) const;
+  // From the configuration in force, but for what is per unit and can change
+  // while running: the keys above all.
+  bool OnlyOwnPartDiffers(const config::Model& model) const;
   void ApplyToPair();
   absl::Status HasPair(const char* what) const;
   void UpdateLinks();

@@ -51,6 +51,16 @@ absl::Status Unit::CheckPairUnchanged(const config::Model& model) const {
       "reboot_command can change while running; restart to apply the rest");
 }
 
+bool Unit::OnlyOwnPartDiffers(const config::Model& model) const {
+  config::Model now = model;
+  now.generation = model_->generation;
+  now.statistics_period = model_->statistics_period;
+  now.ha.keys = model_->ha.keys;
+  now.ha.key_file = model_->ha.key_file;
+  now.ha.reboot_command = model_->ha.reboot_command;
+  return now == *model_;
+}
+
 void Unit::ApplyToPair() {
   if (partner_ == nullptr) return;
   table_->SetSteering(network_->Steering(*model_));
