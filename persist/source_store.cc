@@ -16,8 +16,9 @@ namespace {
 constexpr uint16_t kLive = 1;
 constexpr uint16_t kIsV6 = 2;
 constexpr uint16_t kAssured = 4;
-constexpr int kRetriesShift = 3;  // Two bits.
-constexpr uint16_t kSyncFlags = kAssured | 3 << kRetriesShift;
+constexpr int kRetriesShift = 3;   // Two bits.
+constexpr uint16_t kHasSync = 32;  // Else sync_ is of an earlier entry.
+constexpr uint16_t kSyncFlags = kAssured | 3 << kRetriesShift | kHasSync;
 
 // What a full store is willing to look at to make room for a new entry.
 constexpr size_t kMakeRoomBudget = 16;
@@ -43,10 +44,11 @@ absl::StatusOr<SourceStore> SourceStore::Create(const Options& options) {
       store.buckets_, ZeroedArray<uint32_t>::Create(store.bucket_count_, huge));
   BALLAST_ASSIGN_OR_RETURN(store.entries_,
                            ZeroedArray<Entry>::Create(entries, huge));
-  BALLAST_ASSIGN_OR_RETURN(store.rare_,
-                           ZeroedArray<Rare>::Create(entries, huge));
+  BALLAST_ASSIGN_OR_RETURN(store.sync_,
+                           ZeroedArray<Sync>::Create(entries, huge));
   BALLAST_ASSIGN_OR_RETURN(store.high_,
                            ZeroedArray<AddressHigh>::Create(entries, huge));
+  BALLAST_ASSIGN_OR_RETURN(store.ring_, ExpiryRing::Create(entries, huge));
   return store;
 }
 
@@ -84,8 +86,8 @@ bool SourceStore::Restore(Instant now, const SourceKey& key, uint32_t server,
   entry.timeout_ms = static_cast<uint32_t>(absl::ToInt64Milliseconds(timeout));
   entry.expires_ns = expires_ns;
   if (relink) {
-    if (!is_new) Unlink(number);
-    Link(number);
+    if (!is_new) ring_.Unlink(number);
+    ring_.Link(number, entry.expires());
   }
   return true;
 }
@@ -117,10 +119,11 @@ SourceKey SourceStore::KeyOf(const Entry& entry) const {
 }
 
 TemplateSync SourceStore::sync(const Entry& entry) const {
-  const Rare& rare = rare_[NumberOf(entry)];
-  return {.count = rare.count,
+  if ((entry.flags & kHasSync) == 0) return {};
+  const Sync& sync = sync_[NumberOf(entry)];
+  return {.count = sync.count,
           .end = Instant::FromNanos(static_cast<int64_t>(
-              uint64_t{rare.end_ns[1]} << 32 | rare.end_ns[0])),
+              uint64_t{sync.end_ns[1]} << 32 | sync.end_ns[0])),
           .assured = (entry.flags & kAssured) != 0,
           .retries = static_cast<uint8_t>(entry.flags >> kRetriesShift & 3)};
 }
@@ -128,41 +131,31 @@ TemplateSync SourceStore::sync(const Entry& entry) const {
 void SourceStore::SetSync(const Entry& entry, const TemplateSync& sync) {
   BALLAST_CHECK(sync.retries <= 3);
   const uint32_t number = NumberOf(entry);
-  Rare& rare = rare_[number];
-  rare.count = sync.count;
   const auto end_ns = static_cast<uint64_t>(sync.end.nanos());
-  rare.end_ns = {static_cast<uint32_t>(end_ns),
-                 static_cast<uint32_t>(end_ns >> 32)};
-  const int bits = (sync.assured ? kAssured : 0) | sync.retries
-                                                       << kRetriesShift;
+  sync_[number] = {.count = sync.count,
+                   .end_ns = {static_cast<uint32_t>(end_ns),
+                              static_cast<uint32_t>(end_ns >> 32)}};
+  const int bits =
+      kHasSync | (sync.assured ? kAssured : 0) | sync.retries << kRetriesShift;
   uint16_t& flags = entries_[number].flags;
   flags = static_cast<uint16_t>((flags & ~kSyncFlags) | bits);
 }
 
 bool SourceStore::Advance(Instant now, size_t budget) {
-  const int64_t now_tick = now.nanos() / kTickNs;
-  // After a long sleep once round is enough.
-  next_tick_ = std::max(next_tick_, now_tick + 1 - int64_t{kRing});
-  for (; next_tick_ <= now_tick; ++next_tick_) {
-    const uint32_t& head = ring_[next_tick_ % kRing];
-    while (head != 0) {
-      if (budget == 0) return false;
-      --budget;
-      const uint32_t number = head;
-      if (const uint32_t following = rare_[number].ring_next) {
-        __builtin_prefetch(&entries_[following]);
-        __builtin_prefetch(&rare_[following]);
-      }
-      if (now < entries_[number].expires()) {
-        Unlink(number);
-        Link(number);
-      } else {
-        Free(number);
-        ++stats_.expired;
-      }
+  struct Due {
+    SourceStore& store;
+    void Prefetch(uint32_t number) {
+      __builtin_prefetch(&store.entries_[number]);
     }
-  }
-  return true;
+    Instant ExpiresOf(uint32_t number) {
+      return store.entries_[number].expires();
+    }
+    void Expire(uint32_t number) {
+      store.Free(number);
+      ++store.stats_.expired;
+    }
+  };
+  return ring_.Advance(now, budget, Due{*this});
 }
 
 bool SourceStore::IsLive(const Entry& entry) {
@@ -223,7 +216,6 @@ uint32_t SourceStore::Take(Instant now, const SourceKey& key, size_t bucket) {
     std::memcpy(high_[number].data(), key.client.bytes().data(),
                 sizeof(AddressHigh));
   }
-  rare_[number] = {};
   return number;
 }
 
@@ -235,35 +227,12 @@ void SourceStore::Free(uint32_t number) {
     link = &entries_[*link].next;
   }
   *link = entry.next;
-  Unlink(number);
+  ring_.Unlink(number);
   entry.flags = 0;
   ++entry.generation;
   entry.next = free_;
   free_ = number;
   --size_;
-}
-
-// Where it is looked at next: in the second after it expires, or once round.
-void SourceStore::Link(uint32_t number) {
-  const int64_t due = entries_[number].expires_ns / kTickNs + 1;
-  const int64_t tick =
-      std::clamp(due, next_tick_ + 1, next_tick_ + int64_t{kRing} - 1);
-  const auto position = static_cast<uint32_t>(tick % kRing);
-  Rare& rare = rare_[number];
-  rare.ring_prev = kHead | position;
-  rare.ring_next = ring_[position];
-  if (rare.ring_next != 0) rare_[rare.ring_next].ring_prev = number;
-  ring_[position] = number;
-}
-
-void SourceStore::Unlink(uint32_t number) {
-  const Rare& rare = rare_[number];
-  if ((rare.ring_prev & kHead) != 0) {
-    ring_[rare.ring_prev & ~kHead] = rare.ring_next;
-  } else {
-    rare_[rare.ring_prev].ring_next = rare.ring_next;
-  }
-  if (rare.ring_next != 0) rare_[rare.ring_next].ring_prev = rare.ring_prev;
 }
 
 }  // namespace ballast::persist

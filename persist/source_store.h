@@ -13,9 +13,7 @@
 // Memory   60 B an entry, index included; 72 B for IPv6. Taken when first used.
 // Cost     at 1 M and 10 M entries, every line cold: Find 200 and 250 ns, Find
 //          and Put of an entry that is there 400 and 510 ns, Erase and Put of a
-//          new one 550 and 700 ns. Expiry scans nothing: Advance() looks at
-//          what is due, by a ring of 4096 seconds; a renewed or long-lived
-//          entry costs one look per time round (68 minutes).
+//          new one 550 and 700 ns. Expiry scans nothing (expiry_ring.h).
 // Threads  one. No allocation after Create.
 // Pointers to entries hold until the entry is erased; keep a handle instead.
 #ifndef PERSIST_SOURCE_STORE_H_
@@ -25,13 +23,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "io/base/address.h"
 #include "io/base/instant.h"
 #include "io/base/siphash.h"
+#include "persist/expiry_ring.h"
 #include "persist/zeroed_array.h"
 
 namespace ballast::persist {
@@ -152,22 +150,16 @@ class SourceStore {
   const Stats& stats() const { return stats_; }
 
  private:
-  static constexpr uint32_t kRing = 4096;
-  static constexpr uint32_t kHead = 0x80000000u;  // `prev` is a ring position.
-  static constexpr int64_t kTickNs = 1'000'000'000;
-
-  // What Find() does not read.
-  struct Rare {
-    uint32_t ring_next;
-    uint32_t ring_prev;
+  // Of a TemplateSync; the rest of it is among the flags.
+  struct Sync {
     uint32_t count;
     std::array<uint32_t, 2> end_ns;  // Halves: 8 bytes would be aligned to 8.
   };
-  static_assert(sizeof(Rare) == 20);
+  static_assert(sizeof(Sync) == 12);
   using AddressHigh = std::array<uint8_t, 12>;  // The rest of an IPv6 address.
 
   explicit SourceStore(const Options& options)
-      : key_(options.key), limit_(options.limit), ring_(kRing, 0) {}
+      : key_(options.key), limit_(options.limit) {}
 
   static bool IsLive(const Entry& entry);
   // Into buckets_.
@@ -176,8 +168,6 @@ class SourceStore {
   bool Matches(const Entry& entry, uint32_t number, const SourceKey& key) const;
   uint32_t Take(Instant now, const SourceKey& key, size_t bucket);
   void Free(uint32_t number);
-  void Link(uint32_t number);
-  void Unlink(uint32_t number);
   uint32_t NumberOf(const Entry& entry) const {
     return static_cast<uint32_t>(&entry - entries_.data());
   }
@@ -190,10 +180,9 @@ class SourceStore {
   uint32_t bucket_count_ = 0;
   ZeroedArray<uint32_t> buckets_;  // First entry of each chain.
   ZeroedArray<Entry> entries_;     // [0 .. limit_]; 0 is never used.
-  ZeroedArray<Rare> rare_;
+  ZeroedArray<Sync> sync_;
   ZeroedArray<AddressHigh> high_;
-  std::vector<uint32_t> ring_;  // First entry due in each second.
-  int64_t next_tick_ = 0;  // The first whose position may hold what is due.
+  ExpiryRing ring_;
   Stats stats_;
 };
 

@@ -32,5 +32,29 @@ TEST(SipHashTest, OneThreeGivesTheVectorsOfRustAndOcaml) {
   EXPECT_EQ(SipHash13({}, {}), 0xd1fba762150c532c);
 }
 
+// The first and some later of the reference code's vectors_sip128, which
+// OpenSSL 3 gives too (openssl mac -macopt size:16 SIPHASH).
+TEST(SipHashTest, TwoFourOf128BitsGivesTheReferenceVectors) {
+  struct Vector {
+    size_t length;
+    std::array<uint64_t, 2> hash;  // As printed there, read big endian.
+  };
+  const auto bytes = Counting();
+  for (const Vector& vector : {
+           Vector{0, {0xa3817f04ba25a8e6, 0x6df67214c7550293}},
+           Vector{1, {0xda87c1d86b99af44, 0x347659119b22fc45}},
+           Vector{7, {0xa1f1ebbed8dbc153, 0xc0b84aa61ff08239}},
+           Vector{8, {0x3b62a9ba6258f561, 0x0f83e264f31497b4}},
+           Vector{15, {0x5493e99933b0a811, 0x7e08ec0f97cfc3d9}},
+           Vector{16, {0x6ee2a4ca67b054bb, 0xfd3315bf85230577}},
+           Vector{63, {0x5150d1772f50834a, 0x503e069a973fbd7c}},
+       }) {
+    const auto hash =
+        SipHash24Of128(kKey, std::span(bytes).first(vector.length));
+    EXPECT_EQ(__builtin_bswap64(hash[0]), vector.hash[0]) << vector.length;
+    EXPECT_EQ(__builtin_bswap64(hash[1]), vector.hash[1]) << vector.length;
+  }
+}
+
 }  // namespace
 }  // namespace ballast
