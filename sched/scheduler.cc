@@ -13,6 +13,7 @@
 #include "sched/least_connection.h"
 #include "sched/round_robin.h"
 #include "sched/source_ip_hash.h"
+#include "sched/url_hash.h"
 #include "sched/weighted_round_robin.h"
 
 namespace ballast::sched {
@@ -86,6 +87,9 @@ absl::StatusOr<std::unique_ptr<Scheduler>> Scheduler::Create(
           std::make_unique<SourceIpHash>(options, servers, std::move(table));
       break;
     }
+    case Method::kUrlHash:
+      scheduler = std::make_unique<UrlHash>(options, servers);
+      break;
   }
   BALLAST_CHECK(scheduler != nullptr);
   scheduler->Reset();

@@ -11,6 +11,7 @@
 //   kWeightedLeastConnection fewest connections / weight    first in list
 //   kFixedWeighting          the highest weight             first in list
 //   kSourceIpHash            the client's slot of 4096      -
+//   kUrlHash                 the request's place in list    -
 //
 // Available  a server is picked only while it is up, its weight is above 0 and
 //            it is not full.
@@ -21,8 +22,8 @@
 //            source IP hash lays out its table anew (see source_hash_table.h).
 // Threads    one.
 // Source     LoadMaster's scheduling methods, `rr` `wrr` `lc` `wlc` `fixed`
-//            `sh`; where its pages leave an edge open, the method's own header
-//            says what we chose.
+//            `sh` `uhash`; where its pages leave an edge open, the method's
+//            own header says what we chose.
 #ifndef SCHED_SCHEDULER_H_
 #define SCHED_SCHEDULER_H_
 
@@ -47,6 +48,7 @@ enum class Method : uint8_t {
   kWeightedLeastConnection,
   kFixedWeighting,
   kSourceIpHash,
+  kUrlHash,
 };
 
 inline constexpr absl::Duration kSlowStartMax = absl::Seconds(600);
@@ -83,9 +85,10 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   // The server for a new flow, or nullopt when none is available. Does not
-  // count the flow: call OnOpen() once it exists. `source_hash` is SourceHash()
-  // of the client's address; only source IP hash reads it.
-  virtual std::optional<uint16_t> Pick(Instant now, uint32_t source_hash) = 0;
+  // count the flow: call OnOpen() once it exists. `hash` is what the methods by
+  // hash go by, uniform: SourceHash() of the client's address, or one of the
+  // request's host and path.
+  virtual std::optional<uint16_t> Pick(Instant now, uint32_t hash) = 0;
 
   // This thread's connections to `server`, one by one.
   void OnOpen(uint16_t server);

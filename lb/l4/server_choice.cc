@@ -29,7 +29,7 @@ sched::Method MethodOf(config::Schedule schedule) {
     case config::Schedule::kSourceHash:
       return sched::Method::kSourceIpHash;
     case config::Schedule::kUrlHash:  // Of no service of layer 4.
-      break;
+      return sched::Method::kUrlHash;
   }
   return sched::Method::kRoundRobin;
 }
