@@ -119,6 +119,11 @@ class ConnectionTable {
     });
   }
 
+  // Before Erase() or Reschedule() of what PrefetchCandidate() brought in.
+  void PrefetchNeighbours(uint32_t hint) const {
+    if (hint != 0) wheel_.PrefetchNeighbours(entries_, hint);
+  }
+
   // `hash` is Hash(tuple); `hint` is 0 or what PrefetchCandidate(hash) said
   // since, however long ago.
   Found Find(const Tuple& tuple, uint64_t hash, uint32_t hint = 0) {

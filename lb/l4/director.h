@@ -194,6 +194,8 @@ class Director {
   uint32_t ExportUnbound(Instant now, uint32_t cursor, bool only_untold,
                          size_t& count, std::span<ha::SyncRecord> records);
   void MarkUnbound(std::span<const ha::SyncRecord> exported);
+  // What these name is brought into the cache; at most kBatchMax.
+  void PrefetchRecords(std::span<const ha::SyncRecord> records);
   void ApplyOne(Instant now, const ha::SyncRecord& record,
                 ha::ApplyCounts& counts);
   void ApplyGone(const ha::SyncRecord& record, ha::ApplyCounts& counts);

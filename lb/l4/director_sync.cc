@@ -193,8 +193,30 @@ void Director::SweepUntold() {
 ha::ApplyCounts Director::Apply(Instant now,
                                 std::span<const ha::SyncRecord> records) {
   ha::ApplyCounts counts;
-  for (const ha::SyncRecord& record : records) ApplyOne(now, record, counts);
+  while (!records.empty()) {
+    const auto batch = records.first(std::min(records.size(), kBatchMax));
+    PrefetchRecords(batch);
+    for (const ha::SyncRecord& record : batch) ApplyOne(now, record, counts);
+    records = records.subspan(batch.size());
+  }
   return counts;
+}
+
+void Director::PrefetchRecords(std::span<const ha::SyncRecord> records) {
+  static_assert(kBatchMax <= 64);
+  uint64_t servable = 0;
+  for (size_t i = 0; i < records.size(); ++i) {
+    servable |= uint64_t{IsServable(records[i])} << i;
+  }
+  const auto each = [&](auto&& look) {
+    for (size_t i = 0; i < records.size(); ++i) {
+      if ((servable >> i & 1) == 0) continue;
+      records[i].v6 ? look(v6_, i) : look(v4_, i);
+    }
+  };
+  each([&](auto& path, size_t i) { path.PrepareRecord(i, records[i]); });
+  each([](auto& path, size_t i) { path.Prefetch(i); });
+  each([](auto& path, size_t i) { path.PrefetchNeighbours(i); });
 }
 
 void Director::ApplyOne(Instant now, const ha::SyncRecord& record,

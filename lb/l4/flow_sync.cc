@@ -143,6 +143,12 @@ uint32_t FlowPath<A>::ExportedLineOf(const ha::SyncRecord& record,
 }
 
 template <typename A>
+void FlowPath<A>::PrepareRecord(size_t i, const ha::SyncRecord& record) {
+  hashes_[i] = table_.Hash(TupleOf<A>(record));
+  table_.Prefetch(hashes_[i]);
+}
+
+template <typename A>
 bool FlowPath<A>::Apply(Instant now, const ha::SyncRecord& record,
                         const PlanServer* server, ha::ApplyCounts& counts) {
   const auto found = table_.Find(TupleOf<A>(record));
@@ -330,6 +336,7 @@ void FlowPath<A>::KeepUnbound(Entry& entry) {
                                         std::span<ha::SyncRecord>);           \
   template void FlowPath<A>::MarkExported();                                  \
   template uint32_t FlowPath<A>::ExportedLineOf(const ha::SyncRecord&, bool); \
+  template void FlowPath<A>::PrepareRecord(size_t, const ha::SyncRecord&);    \
   template bool FlowPath<A>::Apply(Instant, const ha::SyncRecord&,            \
                                    const PlanServer*, ha::ApplyCounts&);      \
   template Connection<A>* FlowPath<A>::Create(Instant, const ha::SyncRecord&, \
