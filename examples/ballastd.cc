@@ -103,6 +103,20 @@ std::string Rates(const Traffic& t) {
                          t.bytes_per_second * 8 / 1e6);
 }
 
+// For the line of statistics.
+std::string PairWords(const PairStatistics& pair) {
+  if (!pair.configured) return "";
+  std::string text = absl::StrCat(", ", pair.role, " (", pair.reason, ")");
+  if (pair.plain) return text;
+  absl::StrAppend(&text,
+                  pair.role == "active" ? ""
+                  : pair.complete       ? " in sync"
+                                        : " not in sync",
+                  ", lag ", pair.lag, ", took_over_incomplete ",
+                  pair.took_over_incomplete);
+  return text;
+}
+
 void PrintLine(const Statistics& statistics) {
   size_t up = 0;
   Traffic sum;
@@ -126,15 +140,7 @@ void PrintLine(const Statistics& statistics) {
       statistics.address_conflicts > 0
           ? absl::StrCat(", address conflicts ", statistics.address_conflicts)
           : "",
-      statistics.pair.configured
-          ? absl::StrCat(
-                ", ", statistics.pair.role, " (", statistics.pair.reason, ")",
-                statistics.pair.role == "active" ? ""
-                : statistics.pair.complete       ? " in sync"
-                                                 : " not in sync",
-                ", lag ", statistics.pair.lag, ", took_over_incomplete ",
-                statistics.pair.took_over_incomplete)
-          : ""));
+      PairWords(statistics.pair)));
 }
 
 void PrintAll(const Statistics& statistics) {
@@ -166,15 +172,18 @@ std::string PairText(const PairStatistics& pair) {
   std::string text = absl::StrCat("role ", pair.role, " (", pair.reason,
                                   ")\nthis unit: ", pair.status,
                                   "\npartner: ", pair.partner, "\n");
-  if (pair.role != "active") {
+  if (pair.role != "active" && !pair.plain) {
     absl::StrAppend(&text, pair.complete ? "in sync" : "not in sync",
                     ", behind by ", pair.lag, " datagrams\n");
   }
-  absl::StrAppend(&text, "transfer ", pair.transfer_records, " of about ",
-                  pair.transfer_total, "\nrecords sent ", pair.records_sent,
-                  ", received ", pair.records_received, "; datagrams repaired ",
-                  pair.repaired, "; changes dropped ", pair.overflow,
-                  "; messages refused ", pair.refused);
+  if (!pair.plain) {
+    absl::StrAppend(&text, "transfer ", pair.transfer_records, " of about ",
+                    pair.transfer_total, "\n");
+  }
+  absl::StrAppend(&text, "records sent ", pair.records_sent, ", received ",
+                  pair.records_received, "; datagrams repaired ", pair.repaired,
+                  "; changes dropped ", pair.overflow, "; messages refused ",
+                  pair.refused);
   for (const auto& [reason, count] : pair.refused_by_reason) {
     absl::StrAppend(&text, " ", reason, "=", count);
   }
@@ -238,7 +247,7 @@ class Daemon {
     }
     Log(absl::StrCat("serving ", model_->services.size(), " services on ",
                      model_->interfaces.size(), " interfaces"));
-    if (Paired()) BALLAST_RETURN_IF_ERROR(Offer(/*force=*/false));
+    if (Sealed()) BALLAST_RETURN_IF_ERROR(Offer(/*force=*/false));
 
     balancer_->RunOnce();
     for (;;) {
@@ -274,6 +283,8 @@ class Daemon {
 
  private:
   bool Paired() const { return model_->ha.mode != ha::Mode::kNone; }
+  // The partner takes this unit's configuration.
+  bool Sealed() const { return Paired() && !model_->ha.plain.has_value(); }
 
   absl::Status Offer(bool force) {
     const std::string shared = config::SerializeShared(config_);
@@ -302,7 +313,7 @@ class Daemon {
     config_ = std::move(next.config);
     model_ = std::move(next.model);
     Log(absl::StrCat("reloaded: generation ", generation_));
-    if (!Paired()) return;
+    if (!Sealed()) return;
     if (const absl::Status offered = Offer(/*force=*/false); !offered.ok()) {
       Log(offered.message());
     }

@@ -80,6 +80,9 @@ struct ServiceStatistics {
 // The unit's part in a pair; without one, `configured` alone is told.
 struct PairStatistics {
   bool configured = false;
+  // The partner is of another make: `complete`, `lag`, `repaired`,
+  // `took_over_incomplete` and the transfer are not known.
+  bool plain = false;
   std::string role;       // "active", "standby", ...
   std::string reason;     // Why it has it.
   std::string status;     // What the status icon stands for.
@@ -94,8 +97,8 @@ struct PairStatistics {
   uint64_t overflow = 0;          // Changes a full queue dropped.
   uint64_t transfer_records = 0;  // Of the table given or taken, so far,
   uint64_t transfer_total = 0;    // of about so many.
-  // Messages that were not the partner's, or not new; by reason those that
-  // occurred.
+  // Messages that were not the partner's, or not new; of a plain partner what
+  // was no good to it, too; by reason those that occurred.
   uint64_t refused = 0;
   std::vector<std::pair<std::string, uint64_t>> refused_by_reason;
 };
@@ -158,7 +161,7 @@ class Balancer {
   //                        a restart; or this unit stands by and more than
   //                        ha.keys, key_file, reboot_command or
   //                        statistics_period differ: the rest is the active
-  //                        unit's to change
+  //                        unit's to change (but with a plain partner)
   virtual absl::Status Apply(std::shared_ptr<const config::Model> model) = 0;
   virtual const config::Model& model() const = 0;
 
@@ -174,13 +177,15 @@ class Balancer {
   virtual std::vector<std::string> ListConnections(size_t count_max) = 0;
 
   // Of a pair; kFailedPrecondition without one, and as each says.
-  // The partner is to take the role: active units whose partner is ready.
+  // The partner is to take the role: active units whose partner is ready. With
+  // a plain partner and election BY_COMMAND: a standby takes it, an active unit
+  // gives it up.
   virtual absl::Status Switchover() = 0;
   // The partner is given the whole table anew: active units.
   virtual absl::Status Resync() = 0;
   // What the partner is to have of the configuration in force, at most 4 MiB;
   // kept, and given by an active unit now and every two minutes. `force`: fails
-  // if it cannot be given now.
+  // if it cannot be given now. A plain partner takes none.
   virtual absl::Status OfferConfig(uint64_t generation,
                                    std::vector<uint8_t> shared, bool force) = 0;
 

@@ -77,7 +77,9 @@ void CheckHa(const HighAvailability& ha) {
   if (!ha.plain) return;
   BALLAST_CHECK(ha.plain->advbase != 0 || ha.plain->advskew != 0);
   BALLAST_CHECK(!ha.plain->address.is_unspecified());
-  BALLAST_CHECK(!ha.plain->password.empty());
+  const bool carp = ha.plain->election == ballast::config::PlainElection::kCarp;
+  BALLAST_CHECK(!carp || !ha.plain->password.empty());
+  BALLAST_CHECK(!carp || !ha.shared.is_unspecified());
 }
 
 void CheckTravel(ballast::config::proto::Config config) {

@@ -39,10 +39,14 @@ using PairKey = std::array<uint8_t, 32>;
 // Whose habits a CARP peer has.
 enum class CarpMake : uint8_t { kUcarp, kFreeBsd, kOpenBsd };
 
+// Who decides which unit is active.
+enum class PlainElection : uint8_t { kCarp, kByCommand };
+
 // A partner that speaks CARP and IPVS sync. The units are CARP's: advbase in
 // seconds, advskew in 1/256 s.
 struct PlainPeer {
-  std::string password;  // 1..19 bytes, none of them 0.
+  PlainElection election = PlainElection::kCarp;
+  std::string password;  // kCarp: 1..19 bytes, none of them 0.
   Address address;       // Pinned, as are its advbase and advskew.
   uint8_t peer_advbase = 3;
   uint8_t peer_advskew = 0;

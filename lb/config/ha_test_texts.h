@@ -45,6 +45,12 @@ inline std::string Plain(const std::string& more) {
                              "wire: PLAIN plain { password: 'kemp-secret' ",
                              more, " }"));
 }
+inline std::string ByCommand(const std::string& more) {
+  return Around(absl::StrCat("mode: FIRST ", kLink,
+                             "virtual_id: 7 l4_updates: true wire: PLAIN "
+                             "plain { election: BY_COMMAND ",
+                             more, " }"));
+}
 
 // The errors alone, as Report() shows them.
 inline std::string Errors(const std::string& text) {

@@ -185,7 +185,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{
             "PlainWithoutSharedAddress",
             Replaced(Plain(""), "shared_address: '192.0.2.7'", "virtual_id: 7"),
-            "ha.shared_address", "is required with wire PLAIN"},
+            "ha.shared_address", "is required with CARP"},
         Refused{"PlainWithoutPassword", Replaced(Plain(""), "kemp-secret", ""),
                 "ha.plain.password", "is required"},
         // ucarp refuses 20 bytes.
@@ -251,6 +251,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"Preferred", Pair("preferred: 3"), "ha.preferred",
                 "3, is none of its names"},
         Refused{"Wire", Pair("wire: 2"), "ha.wire", "2, is none of its names"},
+        Refused{"Election", Plain("election: 2"), "ha.plain.election",
+                "2, is none of its names"},
+        Refused{"PeerByCommand", ByCommand("peer_address: '224.0.0.1'"),
+                "ha.plain.peer_address",
+                "\"224.0.0.1\", is a multicast address, must be a host's"},
         Refused{"Make", Plain("make: 3"), "ha.plain.make",
                 "3, is none of its names"}),
     [](const auto& info) { return info.param.name; });
@@ -339,7 +344,14 @@ INSTANTIATE_TEST_SUITE_P(
             Replaced(Plain("advskew: 100"), "wire:", "preferred: FIRST wire:"),
             "ha.plain.advskew", "3 s + 100/256 s"},
         Warned{"OneLostAdvertIsEnough", Plain("advbase: 0 advskew: 128"),
-               "ha.plain.advbase", "a single advert"}),
+               "ha.plain.advbase", "a single advert"},
+        Warned{"PasswordByCommand", ByCommand("password: 'x'"),
+               "ha.plain.password", "no effect with election BY_COMMAND"},
+        Warned{"SkewByCommand", ByCommand("advskew: 0"), "ha.plain.advskew",
+               "no effect with election BY_COMMAND"},
+        Warned{"PreferredByCommand",
+               Replaced(ByCommand(""), "wire:", "preferred: FIRST wire:"),
+               "ha.preferred", "no effect with election BY_COMMAND"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(RefuseHaTest, AMulticastInterfaceWithoutUpdatesHasNoEffect) {

@@ -256,10 +256,7 @@ void ValidateWire(const proto::HighAvailability& from, uint32_t timeout_s,
                    absl::StrCat(from.advert_interval_ms(),
                                 ", must be 0 with wire PLAIN: see plain"));
   }
-  if (pair && from.shared_address().empty()) {
-    problems.Error("ha.shared_address", "is required with wire PLAIN");
-  }
-  ValidatePlainPeer(from.plain(), timeout_s, ha, problems);
+  ValidatePlainPeer(from, timeout_s, ha, problems);
 }
 
 // The pair's addresses against those of services and their gateways.

@@ -184,6 +184,22 @@ TEST(ValidateHaTest, PlainPeerIsPinnedToThePartner) {
             "192.0.2.9");
 }
 
+TEST(ValidateHaTest, TheRoleByCommandNeedsNothingOfCarp) {
+  EXPECT_EQ(Good(Plain("")).plain->election, PlainElection::kCarp);
+  const HighAvailability ha = Good(ByCommand(""));
+  EXPECT_EQ(ha.plain->election, PlainElection::kByCommand);
+  EXPECT_EQ(ha.plain->address.ToString(), "192.0.2.3");
+  // Both links may be checked; the peer is the one on the updates' link.
+  const HighAvailability two = Good(Replaced(
+      ByCommand(""), "virtual_id:",
+      "links { interface: 'eth1' own_address: '10.0.0.2/24' partner_address: "
+      "'10.0.0.3' check: true } multicast_interface: 'eth1' virtual_id:"));
+  EXPECT_EQ(two.plain->address.ToString(), "10.0.0.3");
+  EXPECT_EQ(Good(ByCommand("peer_address: '192.0.2.9' ipvs_version: 0"))
+                .plain->address.ToString(),
+            "192.0.2.9");
+}
+
 TEST(ValidateHaTest, KeysAreReadInTheirOrderFromEitherCase) {
   const std::string other(64, 'F');
   const HighAvailability ha = Good(Pair(absl::StrCat("keys: '", other, "'")));

@@ -14,6 +14,8 @@ constexpr uint8_t kLesserSkew = 100;
 constexpr uint32_t kSkewMax = 254;
 constexpr size_t kPasswordBytesMax = 19;  // ucarp and the BSDs.
 
+static_assert(static_cast<int>(PlainElection::kByCommand) ==
+              proto::PlainPeer::BY_COMMAND);
 static_assert(static_cast<int>(CarpMake::kFreeBsd) ==
               proto::PlainPeer::FREEBSD);
 static_assert(static_cast<int>(CarpMake::kOpenBsd) ==
@@ -55,11 +57,46 @@ void ValidateAddress(const std::string& text, const HighAvailability& ha,
   }
 }
 
-}  // namespace
+// What an operator may believe to be in force.
+void WarnOfCarp(const proto::HighAvailability& pair, Problems& problems) {
+  const proto::PlainPeer& from = pair.plain();
+  const auto warn = [&](const char* path, bool given) {
+    if (given) problems.Warn(path, "has no effect with election BY_COMMAND");
+  };
+  warn("ha.plain.password", !from.password().empty());
+  warn("ha.plain.advbase", from.has_advbase());
+  warn("ha.plain.advskew", from.has_advskew());
+  warn("ha.plain.peer_advbase", from.has_peer_advbase());
+  warn("ha.plain.peer_advskew", from.has_peer_advskew());
+  warn("ha.plain.dead_ratio", from.dead_ratio() != 0);
+  warn("ha.plain.preempt", from.preempt());
+  warn("ha.plain.allow_bow_out", from.allow_bow_out());
+  warn("ha.plain.make", from.make() != 0);
+  warn("ha.timeout_s", pair.timeout_s() != 0);
+  warn("ha.initial_wait_s", pair.initial_wait_s() != 0);
+  warn("ha.broadcast", pair.broadcast());
+  warn("ha.preferred", pair.preferred() != 0);
+}
 
-void ValidatePlainPeer(const proto::PlainPeer& from, uint32_t timeout_s,
-                       HighAvailability& ha, Problems& problems) {
-  PlainPeer peer;
+void ValidateByCommand(const proto::HighAvailability& pair,
+                       const HighAvailability& ha, PlainPeer& peer,
+                       Problems& problems) {
+  peer.election = PlainElection::kByCommand;
+  const std::string& address = pair.plain().peer_address();
+  if (!address.empty()) {
+    if (const auto host = ValidateHost("ha.plain.peer_address", address,
+                                       /*link_local_allowed=*/true, problems)) {
+      peer.address = *host;
+    }
+  } else if (!ha.links.empty()) {
+    peer.address = ha.links[ha.sync_link].partner;
+  }
+  WarnOfCarp(pair, problems);
+}
+
+void ValidateCarp(const proto::PlainPeer& from, uint32_t timeout_s,
+                  const HighAvailability& ha, PlainPeer& peer,
+                  Problems& problems) {
   const auto byte = [&](const char* name, uint32_t value, uint32_t max) {
     return static_cast<uint8_t>(
         problems.InRange(absl::StrCat("ha.plain.", name), value, 0, max));
@@ -101,9 +138,6 @@ void ValidatePlainPeer(const proto::PlainPeer& from, uint32_t timeout_s,
   } else {
     peer.make = static_cast<CarpMake>(from.make());
   }
-  if (from.has_ipvs_version()) {
-    peer.ipvs_version = byte("ipvs_version", from.ipvs_version(), 1);
-  }
   const auto interval = [](uint8_t base, uint8_t skew) {
     return 256 * base + skew;
   };
@@ -120,6 +154,30 @@ void ValidatePlainPeer(const proto::PlainPeer& from, uint32_t timeout_s,
   if (pair && peer.advbase == 0) {
     problems.Warn("ha.plain.advbase",
                   "0: a single advert that is lost makes this unit take over");
+  }
+}
+
+}  // namespace
+
+void ValidatePlainPeer(const proto::HighAvailability& pair, uint32_t timeout_s,
+                       HighAvailability& ha, Problems& problems) {
+  const proto::PlainPeer& from = pair.plain();
+  PlainPeer peer;
+  if (from.has_ipvs_version()) {
+    peer.ipvs_version = static_cast<uint8_t>(
+        problems.InRange("ha.plain.ipvs_version", from.ipvs_version(), 0, 1));
+  }
+  if (!proto::PlainPeer::Election_IsValid(from.election())) {
+    problems.Error("ha.plain.election",
+                   absl::StrCat(static_cast<int>(from.election()),
+                                ", is none of its names"));
+  } else if (from.election() == proto::PlainPeer::BY_COMMAND) {
+    ValidateByCommand(pair, ha, peer, problems);
+  } else {
+    if (ha.mode != ha::Mode::kNone && pair.shared_address().empty()) {
+      problems.Error("ha.shared_address", "is required with CARP");
+    }
+    ValidateCarp(from, timeout_s, ha, peer, problems);
   }
   ha.plain = peer;
 }

@@ -10,8 +10,8 @@
 
 namespace ballast::config {
 
-// Fills ha.plain from `from`, "ha.plain"; the rest of `ha` is there.
-void ValidatePlainPeer(const proto::PlainPeer& from, uint32_t timeout_s,
+// Fills ha.plain from `pair`, "ha"; the rest of `ha` is there.
+void ValidatePlainPeer(const proto::HighAvailability& pair, uint32_t timeout_s,
                        HighAvailability& ha, Problems& problems);
 
 }  // namespace ballast::config

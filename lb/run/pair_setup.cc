@@ -87,10 +87,6 @@ absl::Status RecordStableRun(const config::Model& model) {
 
 absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model) {
   const config::HighAvailability& pair = model.ha;
-  if (pair.plain.has_value()) {
-    return absl::UnimplementedError(
-        "ha.wire: PLAIN is not served yet; SEALED is");
-  }
   Pair::Options options;
   BALLAST_ASSIGN_OR_RETURN(options.node.keys, ReadPairKeys(pair));
   BALLAST_ASSIGN_OR_RETURN(options.node.election.pacified,
@@ -123,6 +119,33 @@ absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model) {
   options.partner = {update.partner, pair.port};
   options.sync_interface = pair.links[pair.sync_link].interface;
   options.sync_group = pair.sync_group;
+  return options;
+}
+
+absl::StatusOr<PlainPair::Options> MakePlainPairOptions(
+    const config::Model& model) {
+  const config::HighAvailability& pair = model.ha;
+  const config::PlainPeer& plain = *pair.plain;
+  if (plain.election == config::PlainElection::kCarp) {
+    return absl::UnimplementedError(
+        "ha.plain.election: CARP is not served yet; BY_COMMAND is");
+  }
+  PlainPair::Options options;
+  BALLAST_ASSIGN_OR_RETURN(options.pacified, CountThisStart(model));
+  options.reboot_on_link_failure = pair.reboot_on_link_failure;
+  if (!pair.l4_updates) return options;
+  const config::HaLink& link = pair.links[pair.sync_link];
+  PlainPair::Sync& sync = options.sync.emplace();
+  sync.options.version = plain.ipvs_version;
+  sync.options.syncid = pair.sync_id;
+  if (!pair.sync_group.address.is_v4()) {
+    sync.options.message_max = ha::kIpvsMessageMaxV6;
+  }
+  sync.interface = link.interface;
+  sync.group = pair.sync_group;
+  // The peer, where it is one of this link's hosts.
+  sync.partner =
+      link.own.Contains(plain.address) ? plain.address : link.partner;
   return options;
 }
 

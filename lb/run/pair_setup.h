@@ -1,5 +1,5 @@
-// What a configuration says of the pair, as the options of Pair: with the keys
-// read from their file and the starts of this process counted.
+// What a configuration says of the pair, as the options of Pair or PlainPair:
+// with the keys read from their file and the starts of this process counted.
 //
 // Errors   what is missing or unreadable, by field.
 #ifndef LB_RUN_PAIR_SETUP_H_
@@ -9,11 +9,15 @@
 #include "absl/status/statusor.h"
 #include "lb/config/model.h"
 #include "lb/run/pair.h"
+#include "lb/run/plain_pair.h"
 
 namespace ballast::run {
 
-// `model.ha` has a mode. Counts this start in state_dir.
+// `model.ha` has a mode, and no `plain`. Counts this start in state_dir.
 absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model);
+// `model.ha` has a mode and `plain`. Counts this start in state_dir.
+absl::StatusOr<PlainPair::Options> MakePlainPairOptions(
+    const config::Model& model);
 
 // This process has been up for ha.pacify_window: it is stable.
 absl::Status RecordStableRun(const config::Model& model);

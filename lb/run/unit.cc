@@ -214,8 +214,8 @@ absl::Status Unit::MakeLanes() {
     if (active_) {
       director.SetActive(now, true, options_.claim_at_once);
     } else {
-      director.SetSync({.settings = model_->ha.l4_sync});
-      director.SetFollowing(now, true);
+      director.SetSync(MakeSyncOptions());
+      director.SetFollowing(now, HearsEnds());
     }
   }
   // All counters first: a thread that starts reads the others'.

@@ -56,6 +56,10 @@ class Unit : public Balancer, private Partner::Owner {
   // while running: the keys above all.
   bool OnlyOwnPartDiffers(const config::Model& model) const;
   void ApplyToPair();
+  // How its connections are told.
+  l4::SyncOptions MakeSyncOptions() const;
+  // Whether what came by sync ends by the partner's word alone.
+  bool HearsEnds() const { return !model_->ha.plain.has_value(); }
   absl::Status HasPair(const char* what) const;
   void UpdateLinks();
   void WatchPair();

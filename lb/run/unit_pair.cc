@@ -7,26 +7,45 @@
 #include "io/clock.h"
 #include "lb/run/pair.h"
 #include "lb/run/pair_setup.h"
+#include "lb/run/plain_pair.h"
 #include "lb/run/unit.h"
 
 namespace ballast::run {
 
 absl::Status Unit::OpenPair() {
-  BALLAST_ASSIGN_OR_RETURN(Pair::Options options, MakePairOptions(*model_));
   table_ = std::make_unique<LanesStateTable>(lanes_);
   table_->SetSteering(network_->Steering(*model_));
-  BALLAST_ASSIGN_OR_RETURN(
-      partner_, Pair::Open(*reactor_, std::move(options), *table_, *this));
+  const config::HighAvailability& ha = model_->ha;
+  std::string takes_over;
+  if (ha.plain.has_value()) {
+    BALLAST_ASSIGN_OR_RETURN(PlainPair::Options options,
+                             MakePlainPairOptions(*model_));
+    BALLAST_ASSIGN_OR_RETURN(
+        partner_,
+        PlainPair::Open(*reactor_, std::move(options), *table_, *this));
+    takes_over = "takes and gives the role by command";
+  } else {
+    BALLAST_ASSIGN_OR_RETURN(Pair::Options options, MakePairOptions(*model_));
+    BALLAST_ASSIGN_OR_RETURN(
+        partner_, Pair::Open(*reactor_, std::move(options), *table_, *this));
+    takes_over = absl::StrCat(
+        "takes over after ", absl::FormatDuration(ha.timeout()), " of silence");
+  }
   beats_.resize(lanes_.size());
-  log_(absl::StrCat("pair ", int{model_->ha.virtual_id}, ": this unit is ",
-                    model_->ha.mode == ha::Mode::kFirst ? "First" : "Second",
-                    ", takes over after ",
-                    absl::FormatDuration(model_->ha.timeout()), " of silence",
-                    model_->ha.l4_updates
-                        ? ""
-                        : "; l4_updates are off: connections are lost then"));
+  log_(absl::StrCat(
+      "pair ", int{ha.virtual_id}, ": this unit is ",
+      ha.mode == ha::Mode::kFirst ? "First" : "Second", ", ", takes_over,
+      ha.l4_updates ? "" : "; l4_updates are off: connections are lost then"));
   UpdateLinks();
   return absl::OkStatus();
+}
+
+l4::SyncOptions Unit::MakeSyncOptions() const {
+  const auto& plain = model_->ha.plain;
+  return {
+      .settings = model_->ha.l4_sync,
+      .gone = !plain.has_value(),
+      .template_every_packet = plain.has_value() && plain->ipvs_version == 1};
 }
 
 void Unit::ClosePair() { partner_.reset(); }
@@ -69,8 +88,8 @@ void Unit::ApplyToPair() {
   }
   for (const auto& lane : lanes_) {
     const bool called = lane->Call(
-        [settings = model_->ha.l4_sync](Instant, l4::Director& director) {
-          director.SetSync({.settings = settings});
+        [options = MakeSyncOptions()](Instant, l4::Director& director) {
+          director.SetSync(options);
         });
     if (!called) log_("a packet thread takes no orders: old sync settings");
   }
@@ -78,13 +97,14 @@ void Unit::ApplyToPair() {
 
 void Unit::SetActive(bool active) {
   active_ = active;
+  const bool following = !active && HearsEnds();
   for (const auto& lane : lanes_) {
     const bool called =
-        lane->Call([active](Instant now, l4::Director& director) {
+        lane->Call([active, following](Instant now, l4::Director& director) {
           // Whoever hands the role over, or is gone, has no address any more:
           // nobody is asked.
           director.SetActive(now, active, /*at_once=*/true);
-          director.SetFollowing(now, !active);
+          director.SetFollowing(now, following);
         });
     if (!called) log_("a packet thread takes no orders");
   }
