@@ -17,24 +17,22 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "io/base/instant.h"
-#include "io/base/status_macros.h"
 #include "persist/zeroed_array.h"
 
 namespace ballast::persist {
 
 class ExpiryRing {
  public:
-  // For entries 1 .. `count` - 1.
-  static absl::StatusOr<ExpiryRing> Create(size_t count, bool huge_pages) {
-    ExpiryRing ring;
-    BALLAST_ASSIGN_OR_RETURN(ring.links_,
-                             ZeroedArray<Links>::Create(count, huge_pages));
-    ring.heads_.resize(kSeconds, 0);
-    return ring;
-  }
+  struct Links {
+    uint32_t next;
+    uint32_t prev;
+  };
+
   ExpiryRing() = default;
+  // Entries are numbered from 1; `links` has a place for each number.
+  explicit ExpiryRing(ZeroedArray<Links> links)
+      : links_(std::move(links)), heads_(kSeconds, 0) {}
 
   // An entry that does not stand in the ring.
   void Link(uint32_t number, Instant expires) {
@@ -94,11 +92,6 @@ class ExpiryRing {
   static constexpr uint32_t kSeconds = 4096;
   static constexpr uint32_t kHead = 0x80000000u;  // `prev` is a position.
   static constexpr int64_t kTickNs = 1'000'000'000;
-
-  struct Links {
-    uint32_t next;
-    uint32_t prev;
-  };
 
   ZeroedArray<Links> links_;
   std::vector<uint32_t> heads_;  // First entry of each second.

@@ -22,18 +22,29 @@ bool IsWholeMinutes(absl::Duration timeout) {
 
 }  // namespace
 
-absl::StatusOr<KeyShard> KeyShard::Create(const Options& options) {
-  KeyShard shard;
-  shard.options_ = options;
-  const size_t entries = size_t{options.places} + 1;
-  shard.bucket_count_ = static_cast<uint32_t>(2 * entries);
-  const bool huge = options.huge_pages;
+// Entry 0 of a shard is never used; two buckets an entry.
+absl::StatusOr<KeyShard::Memory> KeyShard::Memory::Create(uint32_t shards,
+                                                          uint32_t places,
+                                                          bool huge_pages) {
+  const size_t entries = size_t{shards} * (places + 1);
+  Memory memory;
   BALLAST_ASSIGN_OR_RETURN(
-      shard.buckets_, ZeroedArray<uint32_t>::Create(shard.bucket_count_, huge));
-  BALLAST_ASSIGN_OR_RETURN(shard.entries_,
-                           ZeroedArray<Entry>::Create(entries, huge));
-  BALLAST_ASSIGN_OR_RETURN(shard.ring_, ExpiryRing::Create(entries, huge));
-  return shard;
+      memory.buckets_, ZeroedArray<uint32_t>::Create(2 * entries, huge_pages));
+  BALLAST_ASSIGN_OR_RETURN(memory.entries_,
+                           ZeroedArray<Entry>::Create(entries, huge_pages));
+  BALLAST_ASSIGN_OR_RETURN(
+      memory.links_,
+      ZeroedArray<ExpiryRing::Links>::Create(entries, huge_pages));
+  return memory;
+}
+
+KeyShard::KeyShard(const Options& options, const Memory& memory,
+                   uint32_t number)
+    : options_(options), bucket_count_(2 * (options.places + 1)) {
+  const size_t first = size_t{number} * (options.places + 1);
+  buckets_ = memory.buckets_.From(2 * first);
+  entries_ = memory.entries_.From(first);
+  ring_ = ExpiryRing(memory.links_.From(first));
 }
 
 std::optional<KeyEntry> KeyShard::Find(Instant now, const KeyId& id) const {

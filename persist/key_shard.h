@@ -27,15 +27,18 @@ namespace ballast::persist {
 
 class KeyShard {
  public:
+  // The arrays of all shards together.
+  class Memory;
+
   struct Options {
     uint32_t places = 0;  // Entries, at most.
     uint32_t changes_max = 0;
-    bool huge_pages = true;
     // Of the whole store: no more than `limit` in all shards together.
     std::atomic<uint32_t>* size = nullptr;
     uint32_t limit = 0;
   };
-  static absl::StatusOr<KeyShard> Create(const Options& options);
+  // The shard `number` of those that `memory` was made for.
+  KeyShard(const Options& options, const Memory& memory, uint32_t number);
 
   // As KeyStore's.
   std::optional<KeyEntry> Find(Instant now, const KeyId& id) const;
@@ -82,7 +85,6 @@ class KeyShard {
     Mode kind;
   };
 
-  KeyShard() = default;
   // 0: not there.
   uint32_t Lookup(const KeyId& id) const;
   uint32_t LookupValid(Instant now, const KeyId& id) const;
@@ -101,7 +103,7 @@ class KeyShard {
   Options options_;
   uint32_t used_ = 0;  // Entries 1..used_ have been in use.
   uint32_t free_ = 0;  // Chained by `next`.
-  uint32_t bucket_count_ = 0;
+  uint32_t bucket_count_;
   ZeroedArray<uint32_t> buckets_;  // First entry of each chain.
   ZeroedArray<Entry> entries_;     // [0 .. places]; 0 is never used.
   ExpiryRing ring_;
@@ -111,6 +113,19 @@ class KeyShard {
   uint64_t taken_ = 0;
   bool telling_ = false;
   KeyStats stats_;
+};
+
+class KeyShard::Memory {
+ public:
+  static absl::StatusOr<Memory> Create(uint32_t shards, uint32_t places,
+                                       bool huge_pages);
+
+ private:
+  friend class KeyShard;
+
+  ZeroedArray<uint32_t> buckets_;
+  ZeroedArray<Entry> entries_;
+  ZeroedArray<ExpiryRing::Links> links_;
 };
 
 }  // namespace ballast::persist

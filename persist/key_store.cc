@@ -54,15 +54,17 @@ absl::StatusOr<std::unique_ptr<KeyStore>> KeyStore::Create(
                      ", must be a power of two up to ", kShardsMax));
   }
   std::unique_ptr<KeyStore> store(new KeyStore(options.limit));
+  const uint32_t places = PlacesOf(options.limit, shards);
+  BALLAST_ASSIGN_OR_RETURN(
+      const KeyShard::Memory memory,
+      KeyShard::Memory::Create(shards, places, options.huge_pages));
+  const KeyShard::Options shard{.places = places,
+                                .changes_max = options.changes_max / shards + 1,
+                                .size = &store->size_,
+                                .limit = options.limit};
   for (uint32_t i = 0; i < shards; ++i) {
-    BALLAST_ASSIGN_OR_RETURN(
-        KeyShard shard,
-        KeyShard::Create({.places = PlacesOf(options.limit, shards),
-                          .changes_max = options.changes_max / shards + 1,
-                          .huge_pages = options.huge_pages,
-                          .size = &store->size_,
-                          .limit = options.limit}));
-    store->shards_.push_back(std::make_unique<Locked>(std::move(shard)));
+    store->shards_.push_back(
+        std::make_unique<Locked>(KeyShard(shard, memory, i)));
   }
   return store;
 }

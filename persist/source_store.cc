@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -48,7 +49,9 @@ absl::StatusOr<SourceStore> SourceStore::Create(const Options& options) {
                            ZeroedArray<Sync>::Create(entries, huge));
   BALLAST_ASSIGN_OR_RETURN(store.high_,
                            ZeroedArray<AddressHigh>::Create(entries, huge));
-  BALLAST_ASSIGN_OR_RETURN(store.ring_, ExpiryRing::Create(entries, huge));
+  BALLAST_ASSIGN_OR_RETURN(
+      auto links, ZeroedArray<ExpiryRing::Links>::Create(entries, huge));
+  store.ring_ = ExpiryRing(std::move(links));
   return store;
 }
 
