@@ -49,7 +49,7 @@ struct TextSpan {
 
 struct MessageHead {
   Fields fields;
-  uint64_t content_length = 0;  // With kLength.
+  uint64_t content_length = 0;  // As the field says; with kLength it is true.
   uint8_t minor_version = 1;    // HTTP/1.0 or HTTP/1.1.
   BodyFraming framing = BodyFraming::kNone;
   // The sender will take another message on this connection (RFC 9112 §9.3).
@@ -70,6 +70,9 @@ struct RequestHead : MessageHead {
   TextSpan path_span;
   TextSpan host_span;
 
+  bool has_body() const {
+    return framing == BodyFraming::kChunked || content_length > 0;
+  }
   absl::string_view method_text() const { return Text(method_span); }
   // As received: origin, absolute, authority (CONNECT) or asterisk form.
   absl::string_view target() const { return Text(target_span); }

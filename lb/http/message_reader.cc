@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "io/base/check.h"
 #include "lb/http/beast_sink.h"
 #include "lb/http/message_policy.h"
@@ -238,6 +239,11 @@ class Core {
       if (carried) {
         carry_.append(input->data(), std::min(kCarryStep, input->size()));
         bytes = carry_;
+        // Beast asserts that there is more once it has seen "0" and CRLF.
+        if (bytes.size() == 4 && absl::StartsWith(bytes, "0\r\n")) {
+          input->remove_prefix(4 - kept);
+          continue;
+        }
       }
       parser_->clear_chunk();
       BeastError error;
