@@ -77,6 +77,12 @@ absl::StatusOr<std::unique_ptr<Pair>> Pair::Open(Reactor& reactor,
   std::unique_ptr<Pair> pair(
       new Pair(reactor, std::move(options), table, owner));
   BALLAST_RETURN_IF_ERROR(pair->OpenSockets());
+  if (pair->node_.role() == ha::Role::kPassive) {
+    owner.Say(
+        absl::StrCat("role booting -> passive: ",
+                     ha::RoleReasonText(pair->node_.election().reason()),
+                     "; takes part again when it is started after a long run"));
+  }
   pair->Arm();
   return pair;
 }

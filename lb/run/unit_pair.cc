@@ -128,12 +128,15 @@ void Unit::OnPartnerConfig(uint64_t generation,
   if (options_.on_partner_config == nullptr) return;
   auto model = options_.on_partner_config(
       generation, absl::MakeConstSpan(config.data(), config.size()));
-  absl::Status status = model.status();
-  if (model.ok() && *model != nullptr) status = ApplyAny(*std::move(model));
-  if (!status.ok()) {
-    log_(absl::StrCat("the partner's configuration ", generation,
-                      " is not taken: ", status.message()));
-    return;
+  const auto refuse = [&](const char* what, const absl::Status& why) {
+    log_(absl::StrCat("the partner's configuration ", generation, what,
+                      why.message()));
+  };
+  if (!model.ok()) return refuse(" is not taken: ", model.status());
+  if (*model != nullptr) {
+    // Whoever took it has it for the next start.
+    const absl::Status applied = ApplyAny(*std::move(model));
+    if (!applied.ok()) return refuse(" is not in force: ", applied);
   }
   if (partner_ != nullptr) partner_->SetConfigGeneration(generation);
 }
