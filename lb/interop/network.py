@@ -327,7 +327,7 @@ class Ballastd:
     self.process = None
     self._seen = 0
 
-  def _write(self, config):
+  def write(self, config):
     with open(self._config + '.new', 'w', encoding='utf-8') as file:
       file.write(config)
     os.rename(self._config + '.new', self._config)
@@ -351,7 +351,7 @@ class Ballastd:
     return self._await(pattern, 0, seconds)
 
   def start(self, config, *flags):
-    self._write(config)
+    self.write(config)
     begin = len(self.log()) if os.path.exists(self.log_path) else 0
     with open(self.log_path, 'a', encoding='utf-8') as log:
       self.process = self._namespace.start(
@@ -361,7 +361,7 @@ class Ballastd:
 
   def reload(self, config=None):
     if config is not None:
-      self._write(config)
+      self.write(config)
     begin = len(self.log())
     self.process.send_signal(signal.SIGHUP)
     said = self._await(r'reload(ed|\s+refused).*', begin, 10).group(0)
@@ -420,16 +420,21 @@ class Bed:
     os.mkdir(self.files)
     self._namespaces = []
     self.client = self._namespace('client')
-    self.director = self._namespace('director')
+    self._make_directors(ballastd)
     self.switch = self._namespace('switch')
     self.servers = [
         Server(number, self._namespace(f'server {number}'), folder, self.files)
         for number in (1, 2, 3)
     ]
-    self.ballastd = Ballastd(self.director, folder, ballastd)
     self._switches()
-    self._ends()
+    self._plug_client()
+    self._plug_directors()
+    self._plug_servers()
     eventually(self._reachable, 'the network carries frames', 15)
+
+  def _make_directors(self, program):
+    self.director = self._namespace('director')
+    self.ballastd = Ballastd(self.director, self.folder, program)
 
   def _namespace(self, name):
     self._namespaces.append(Namespace(name))
@@ -454,22 +459,30 @@ class Bed:
           f'addr add {address}/24 dev {bridge}',
           f'addr add {address6}/64 dev {bridge} nodad')
 
-  def _ends(self):
+  def _plug_client(self):
     self.plug(self.client, 'eth0', 'clients', 'client')
     self.client.ip(
         f'addr add {CLIENT}/24 dev eth0',
         f'addr add {CLIENT6}/64 dev eth0 nodad',
         f'route add default via {DIRECTOR}',
         f'route add default via {DIRECTOR6}')
-    self.plug(self.director, 'outside', 'clients', 'director0')
-    self.plug(self.director, 'inside', 'servers', 'director1')
-    self.director.sysctl('net/ipv4/ip_forward', 1)
-    self.director.sysctl('net/ipv6/conf/all/forwarding', 1)
-    self.director.ip(
-        f'addr add {DIRECTOR}/24 dev outside',
-        f'addr add {DIRECTOR6}/64 dev outside nodad',
-        f'addr add {DIRECTOR_INSIDE}/24 dev inside',
-        f'addr add {DIRECTOR_INSIDE6}/64 dev inside nodad')
+
+  def _plug_directors(self):
+    self.plug_director(self.director, 'director', DIRECTOR, DIRECTOR6,
+                       DIRECTOR_INSIDE, DIRECTOR_INSIDE6)
+
+  def plug_director(self, host, port, outside, outside6, inside, inside6):
+    """A host with a cable to each switch and its own addresses there."""
+    self.plug(host, 'outside', 'clients', f'{port}0')
+    self.plug(host, 'inside', 'servers', f'{port}1')
+    host.sysctl('net/ipv4/ip_forward', 1)
+    host.sysctl('net/ipv6/conf/all/forwarding', 1)
+    host.ip(f'addr add {outside}/24 dev outside',
+            f'addr add {outside6}/64 dev outside nodad',
+            f'addr add {inside}/24 dev inside',
+            f'addr add {inside6}/64 dev inside nodad')
+
+  def _plug_servers(self):
     for server in self.servers:
       namespace = server.namespace
       self.plug(namespace, 'eth0', 'servers', f'server{server.number}')

@@ -1,8 +1,9 @@
 // The sessions of examples/session_load.h for a test in another language.
 //
 //   sessions serve PORT              prints "serving", runs until SIGTERM
-//   sessions client GROUP...         each NAME,SERVER:PORT,COUNT,INTERVAL_MS
-//       [--source=ADDRESS,...]       one for all groups of its family
+//   sessions client GROUP...         NAME,SERVER:PORT,COUNT,INTERVAL_MS or
+//                                    NAME,SERVER:PORT,COUNT,INTERVAL_MS,SOURCE
+//       [--source=ADDRESS,...]       one for all groups of its family else
 //
 // The client prints "established", or why not, then obeys lines of standard
 // input, one line of answer each:
@@ -76,16 +77,20 @@ absl::StatusOr<SessionGroup> ParseGroup(absl::string_view text,
   const std::vector<std::string> fields = absl::StrSplit(text, ',');
   SessionGroup group;
   int64_t interval_ms;
-  if (fields.size() != 4 || !absl::SimpleAtoi(fields[2], &group.count) ||
+  if (fields.size() < 4 || fields.size() > 5 ||
+      !absl::SimpleAtoi(fields[2], &group.count) ||
       !absl::SimpleAtoi(fields[3], &interval_ms)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("group ", text, ", must be NAME,SERVER,COUNT,MS"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "group ", text, ", must be NAME,SERVER,COUNT,MS[,SOURCE]"));
   }
   group.name = fields[0];
   group.interval = absl::Milliseconds(interval_ms);
   BALLAST_ASSIGN_OR_RETURN(group.server, Endpoint::Parse(fields[1]));
   for (const Address& source : sources) {
     if (source.is_v4() == group.server.address.is_v4()) group.source = source;
+  }
+  if (fields.size() == 5) {
+    BALLAST_ASSIGN_OR_RETURN(group.source, Address::Parse(fields[4]));
   }
   return group;
 }

@@ -8,6 +8,7 @@ client's namespace, a server in each of its servers'.
   report = watched.finish()   # {'completed': 160, 'lost': 0, 'windows': ...}
 """
 
+import copy
 import json
 import subprocess
 
@@ -33,10 +34,17 @@ class Sessions:
       check_equal(process.stdout.readline(), 'serving\n', 'a server says')
     self.client = None
 
+  def more(self):
+    """For another connect(): to the same servers."""
+    other = copy.copy(self)
+    other.client = None
+    return other
+
   def connect(self, *groups):
-    """Each (name, address, count, interval in ms)."""
-    words = [f'{name},{network.in_url(address)}:{PORT},{count},{interval}'
-             for name, address, count, interval in groups]
+    """Each (name, address, count, interval in ms) or with a source address."""
+    words = [','.join([name, network.endpoint(address, PORT), str(count),
+                       str(interval), *source])
+             for name, address, count, interval, *source in groups]
     self.client = self._bed.client.start(
         [self._program, 'client', *words], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE)
