@@ -1,5 +1,6 @@
-// Small UDP packets for bench/forwarding.py, made and counted with as little
-// CPU as possible, so that what is measured is the forwarding between.
+// Small UDP packets for bench/forwarding.py and bench/takeover.py, made and
+// counted with as little CPU as possible, so that what is measured is what lies
+// between.
 //
 //   udp_load send ADDRESS PORT SECONDS RATE FLOWS
 //     Sends 18-byte payloads (64-byte Ethernet frames) from FLOWS sockets in
@@ -8,8 +9,15 @@
 //   udp_load count PORT
 //     Receives until SIGTERM, then prints how many came. Looks once a
 //     millisecond instead of being woken for every packet.
+//   udp_load echo ADDRESS PORT
+//     Sends back what comes to the address, which may be of no interface yet.
+//   udp_load probe ADDRESS PORT PERIOD_US
+//     Sends a datagram each period until SIGTERM; then prints, of each, when it
+//     was sent and when its answer came (0: never), in microseconds of the
+//     system's monotonic clock.
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +29,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -61,17 +70,22 @@ class Batch {
   std::array<mmsghdr, kBatchMax> messages_;
 };
 
-int Send(const char* address, int port, double seconds, double rate,
-         int flows) {
+sockaddr_in AddressOf(const char* address, int port) {
   sockaddr_in to = {};
   to.sin_family = AF_INET;
   to.sin_port = htons(static_cast<uint16_t>(port));
   if (inet_pton(AF_INET, address, &to.sin_addr) != 1) Die(address);
+  return to;
+}
+
+int Send(const char* address, int port, double seconds, double rate,
+         int flows) {
+  const sockaddr_in to = AddressOf(address, port);
   std::vector<int> sockets;
   for (int i = 0; i < flows; ++i) {
     const int fd = socket(AF_INET, SOCK_DGRAM, 0);
     if (fd < 0 ||
-        connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0) {
+        connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0) {
       Die("socket");
     }
     sockets.push_back(fd);
@@ -143,6 +157,76 @@ int Count(int port) {
   return 0;
 }
 
+int Echo(const char* address, int port) {
+  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  const int one = 1;
+  setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one));
+  const sockaddr_in here = AddressOf(address, port);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&here), sizeof(here)) != 0) {
+    Die("bind");
+  }
+  std::array<char, 2048> buffer;
+  while (true) {
+    sockaddr_in from = {};
+    socklen_t length = sizeof(from);
+    const ssize_t got = recvfrom(fd, buffer.data(), buffer.size(), 0,
+                                 reinterpret_cast<sockaddr*>(&from), &length);
+    if (got < 0) continue;  // Somebody's ICMP error.
+    sendto(fd, buffer.data(), static_cast<size_t>(got), 0,
+           reinterpret_cast<sockaddr*>(&from), length);
+  }
+}
+
+uint64_t NowUs() {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(
+          Clock::now().time_since_epoch())
+          .count());
+}
+
+int Probe(const char* address, int port, int period_us) {
+  std::signal(SIGTERM, [](int) { stopped = true; });
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  const sockaddr_in to = AddressOf(address, port);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0) {
+    Die("connect");
+  }
+  struct Datagram {
+    uint64_t sent_us = 0;
+    uint64_t received_us = 0;
+  };
+  std::vector<Datagram> datagrams;
+  const auto period = std::chrono::microseconds(period_us);
+  Clock::time_point next = Clock::now();
+  while (!stopped) {
+    const auto number = static_cast<uint32_t>(datagrams.size());
+    datagrams.push_back({.sent_us = NowUs()});
+    (void)!send(fd, &number, sizeof(number), 0);
+    next += period;
+    if (next < Clock::now()) next = Clock::now();  // Was kept from running.
+    while (!stopped) {
+      const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(
+          next - Clock::now());
+      if (left.count() <= 0) break;
+      const timespec timeout = {0, left.count()};
+      pollfd readable = {fd, POLLIN, 0};
+      if (ppoll(&readable, 1, &timeout, nullptr) <= 0) continue;
+      uint32_t answer = 0;
+      // An error of the socket is taken off it like this as well.
+      if (recv(fd, &answer, sizeof(answer), 0) != sizeof(answer)) continue;
+      if (answer < datagrams.size() && datagrams[answer].received_us == 0) {
+        datagrams[answer].received_us = NowUs();
+      }
+    }
+  }
+  for (const Datagram& datagram : datagrams) {
+    std::printf("%llu %llu\n",
+                static_cast<unsigned long long>(datagram.sent_us),
+                static_cast<unsigned long long>(datagram.received_us));
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -152,8 +236,13 @@ int main(int argc, char** argv) {
                 std::atof(argv[5]), std::atoi(argv[6]));
   }
   if (command == "count" && argc == 3) return Count(std::atoi(argv[2]));
+  if (command == "echo" && argc == 4) return Echo(argv[2], std::atoi(argv[3]));
+  if (command == "probe" && argc == 5) {
+    return Probe(argv[2], std::atoi(argv[3]), std::atoi(argv[4]));
+  }
   std::fprintf(stderr,
                "usage: udp_load send ADDRESS PORT SECONDS RATE FLOWS | "
-               "count PORT\n");
+               "count PORT | echo ADDRESS PORT | probe ADDRESS PORT "
+               "PERIOD_US\n");
   return 2;
 }
