@@ -253,6 +253,12 @@ absl::Status Node::OfferConfig(Instant now, uint64_t generation,
   return absl::OkStatus();
 }
 
+void Node::KeepConfig(uint64_t generation, std::vector<uint8_t> config) {
+  BALLAST_CHECK(config.size() <= kConfigBytesMax);
+  config_ = std::move(config);
+  offered_generation_ = config_generation_ = generation;
+}
+
 void Node::SetKeys(std::span<const PairKey> keys) {
   sealer_.SetKeys(keys);
   opener_.SetKeys(keys);

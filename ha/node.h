@@ -131,6 +131,9 @@ class Node : private Replicator::Host {
   void SetConfigGeneration(uint64_t generation) {
     config_generation_ = generation;
   }
+  // The same, with what a standby has taken: it gives that on, and nothing
+  // older, should it become active. From within OnConfig() too.
+  void KeepConfig(uint64_t generation, std::vector<uint8_t> config);
   void SetKeys(std::span<const PairKey> keys);
   void TellL7(Instant now, const L7Record& record);
 

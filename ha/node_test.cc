@@ -30,6 +30,8 @@ class NodePair {
   Node& node(int i) { return units_[i]->node; }
   FakeStateTable& table(int i) { return units_[i]->table; }
   Instant now() const { return now_; }
+  // The configuration it was last given.
+  const std::vector<uint8_t>& taken(int i) { return units_[i]->taken; }
 
   void Run(absl::Duration duration) {
     for (const Instant end = now_ + duration; now_ < end;) {
@@ -89,12 +91,17 @@ class NodePair {
     void Reannounce(Instant) override {}
     void Reboot(Instant) override {}
     void OnRoleChange(const RoleChange&) override {}
-    void OnConfig(Instant, uint64_t, std::span<const uint8_t>) override {}
+    void OnConfig(Instant, uint64_t generation,
+                  std::span<const uint8_t> config) override {
+      taken = Bytes(config.begin(), config.end());
+      node.KeepConfig(generation, taken);
+    }
     void OnL7(Instant, const L7Record&) override {}
     void FillRandom(std::span<uint8_t> bytes) override {
       for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
     }
 
+    Bytes taken;
     NodePair& pair;
     const int number;
     std::mt19937_64 random;
@@ -141,6 +148,19 @@ TEST(NodeTest, AClaimIsAnsweredAfterHalfASecondAtTheLatest) {
   EXPECT_EQ(pair.node(1).role(), Role::kActive);
   EXPECT_EQ(pair.node(0).replicator().stats().left_untold, 1u);
   EXPECT_EQ(pair.node(1).election().stats().took_over_incomplete, 0u);
+}
+
+TEST(NodeTest, ANewActiveUnitGivesOnWhatItWasGiven) {
+  NodePair pair({});
+  // As at its own start, long ago.
+  ASSERT_TRUE(pair.node(1).OfferConfig(pair.now(), 1, {1}, false).ok());
+  ASSERT_TRUE(pair.node(0).OfferConfig(pair.now(), 7, {7, 7}, false).ok());
+  pair.Run(absl::Milliseconds(10));
+  EXPECT_EQ(pair.taken(1), (std::vector<uint8_t>{7, 7}));
+  ASSERT_TRUE(pair.node(0).RequestSwitchover(pair.now()).ok());
+  pair.Run(absl::Milliseconds(300));
+  ASSERT_EQ(pair.node(1).role(), Role::kActive);
+  EXPECT_EQ(pair.taken(0), (std::vector<uint8_t>{7, 7}));
 }
 
 }  // namespace

@@ -184,8 +184,10 @@ class Balancer {
   // The partner is given the whole table anew: active units.
   virtual absl::Status Resync() = 0;
   // What the partner is to have of the configuration in force, at most 4 MiB;
-  // kept, and given by an active unit now and every two minutes. `force`: fails
-  // if it cannot be given now. A plain partner takes none.
+  // so that it schedules alike, a source key that was made and the slots of
+  // `even` services go with it. Kept, and given by an active unit now and every
+  // two minutes. `force`: fails if it cannot be given now. A plain partner
+  // takes none.
   virtual absl::Status OfferConfig(uint64_t generation,
                                    std::vector<uint8_t> shared, bool force) = 0;
 

@@ -14,6 +14,7 @@
 #include "lb/config/extra_ports.h"
 #include "lb/config/format.h"
 #include "lb/config/load.h"
+#include "lb/config/partner_config.h"
 #include "lb/config/shared_part.h"
 #include "lb/config/validate.h"
 
@@ -136,6 +137,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     BALLAST_CHECK(!config.status().message().empty());
   }
   (void)ballast::config::ParseShared(text);
+  const auto given = ballast::config::ParsePartnerConfig({data, size});
+  if (given.ok()) {
+    BALLAST_CHECK(*ballast::config::ParsePartnerConfig(
+                      ballast::config::Serialize(*given)) == *given);
+  }
   ballast::config::proto::Config message;
   if (message.ParseFromArray(data, static_cast<int>(size))) {
     CheckConfig(message);

@@ -303,6 +303,10 @@ TEST(RefuseHaTest, ReportsKeepSecrets) {
 
 // -- What is allowed, but seldom meant -------------------------------------
 
+constexpr char kHashed[] =
+    " virtual_services { address: '192.0.2.8' port: 80 schedule: SH fill: EVEN "
+    "real_servers { address: '10.0.0.1' } }";
+
 struct Warned {
   std::string name;
   std::string text;
@@ -333,11 +337,7 @@ INSTANTIATE_TEST_SUITE_P(
                "ha.reboot_command", "empty"},
         Warned{"StartsNotRemembered", Replaced(Pair(""), "state_dir: '/s'", ""),
                "ha.pacify_starts", "state_dir"},
-        Warned{"HashKeyOfEachUnit",
-               absl::StrCat(Pair(""),
-                            " virtual_services { address: '192.0.2.8' port: 80 "
-                            "schedule: SH fill: EVEN real_servers { address: "
-                            "'10.0.0.1' } }"),
+        Warned{"HashKeyOfEachUnit", absl::StrCat(Plain(""), kHashed),
                "hash_key", "each unit makes its own"},
         Warned{
             "PreferredButNotFaster",
@@ -353,6 +353,10 @@ INSTANTIATE_TEST_SUITE_P(
                Replaced(ByCommand(""), "wire:", "preferred: FIRST wire:"),
                "ha.preferred", "no effect with election BY_COMMAND"}),
     [](const auto& info) { return info.param.name; });
+
+TEST(RefuseHaTest, OurOwnPartnerNeedsNoHashKey) {
+  EXPECT_EQ(Report(Check(absl::StrCat(Pair(""), kHashed))), "");
+}
 
 TEST(RefuseHaTest, AMulticastInterfaceWithoutUpdatesHasNoEffect) {
   const Validated validated = Check(

@@ -324,8 +324,10 @@ void WarnOfPair(const proto::Config& from, const Model& model,
   const auto hashes = [](const VirtualService& service) {
     return service.schedule == Schedule::kSourceHash;
   };
-  // Without a state_dir there is a warning of its own.
-  if (from.hash_key().empty() && !from.state_dir().empty() &&
+  // Without a state_dir there is a warning of its own; and one of our own units
+  // gives its key to the other.
+  if (ha.plain.has_value() && from.hash_key().empty() &&
+      !from.state_dir().empty() &&
       std::any_of(model.services.begin(), model.services.end(), hashes)) {
     problems.Warn("hash_key",
                   "empty, so that each unit makes its own: services with "

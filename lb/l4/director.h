@@ -115,6 +115,11 @@ class Director {
   std::vector<NeighbourKey> TakeWantedHops();
   bool has_wanted_hops() const { return context_.hops.has_wanted_hops(); }
 
+  // Another key of the source IP hash: new flows are placed by it.
+  void SetSourceKey(const config::HashKey& key) {
+    context_.choice.SetSourceKey(key);
+  }
+
   void SetHealthy(Instant now, Slot server, bool healthy);
   // Servers that answered a new flow with a reset since the last call, for the
   // health checks to look at. They take nothing new for a moment.

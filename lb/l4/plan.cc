@@ -56,6 +56,44 @@ std::vector<bool> Taken(const Map& slots) {
   return taken;
 }
 
+sched::Fill FillOf(config::Fill fill) {
+  switch (fill) {
+    case config::Fill::kLoadMaster:
+      return sched::Fill::kLoadMaster;
+    case config::Fill::kEven:
+      return sched::Fill::kEven;
+    case config::Fill::kMaglev:
+      return sched::Fill::kMaglev;
+  }
+  return sched::Fill::kLoadMaster;
+}
+
+// `adopted`: the partner's slots, or null; `before`: the table until now, or
+// null.
+absl::StatusOr<std::shared_ptr<const sched::SourceHashTable>> MakeTable(
+    sched::Fill fill, std::span<const sched::SourceHashTable::Server> servers,
+    const config::ScheduleTable* adopted,
+    const std::shared_ptr<const sched::SourceHashTable>& before) {
+  if (adopted != nullptr && fill == sched::Fill::kEven &&
+      adopted->slots.size() == sched::kSlotCount) {
+    sched::Slots slots;
+    std::copy(adopted->slots.begin(), adopted->slots.end(), slots.begin());
+    auto table = sched::SourceHashTable::Restore(fill, servers, slots);
+    if (table.ok()) {
+      return std::make_shared<const sched::SourceHashTable>(*std::move(table));
+    }
+  }
+  if (before != nullptr && before->fill() == fill &&
+      std::equal(before->servers().begin(), before->servers().end(),
+                 servers.begin(), servers.end())) {
+    return before;
+  }
+  BALLAST_ASSIGN_OR_RETURN(
+      sched::SourceHashTable table,
+      sched::SourceHashTable::Build(fill, servers, before.get()));
+  return std::make_shared<const sched::SourceHashTable>(std::move(table));
+}
+
 }  // namespace
 
 uint64_t ServiceId(Protocol protocol, const Address& address, uint16_t port) {
@@ -155,6 +193,26 @@ absl::StatusOr<std::shared_ptr<const Plan>> PlanBuilder::Build(
         draining.erase(server_slot);
       }
     }
+    if (config.schedule == config::Schedule::kSourceHash) {
+      std::vector<sched::SourceHashTable::Server> table_servers;
+      for (const Slot server_slot : service.servers) {
+        const PlanServer& server = *plan->servers_[server_slot];
+        table_servers.push_back({.id = server.id, .weight = server.weight});
+      }
+      const auto adopted =
+          std::find_if(adopted_.begin(), adopted_.end(),
+                       [&](const config::ScheduleTable& table) {
+                         return table.service == service.id;
+                       });
+      const PlanService* before = last_ ? last_->service(slot) : nullptr;
+      BALLAST_ASSIGN_OR_RETURN(
+          service.source_hash,
+          MakeTable(FillOf(config.fill), table_servers,
+                    adopted == adopted_.end() ? nullptr : &*adopted,
+                    before != nullptr && before->id == service.id
+                        ? before->source_hash
+                        : nullptr));
+    }
     if (config.sorry_server.has_value()) {
       BALLAST_ASSIGN_OR_RETURN(
           service.sorry_server,
@@ -228,7 +286,28 @@ absl::StatusOr<std::shared_ptr<const Plan>> PlanBuilder::Build(
   server_slots_ = std::move(server_slots);
   draining_ = std::move(draining);
   last_ = plan;
+  adopted_.clear();
   return std::shared_ptr<const Plan>(plan);
+}
+
+std::vector<config::ScheduleTable> ScheduleTablesOf(const Plan& plan) {
+  std::vector<config::ScheduleTable> tables;
+  for (Slot slot = 0; slot < plan.service_slots(); ++slot) {
+    const PlanService* service = plan.service(slot);
+    if (service == nullptr || service->source_hash == nullptr ||
+        service->source_hash->fill() != sched::Fill::kEven) {
+      continue;
+    }
+    const sched::Slots& slots = service->source_hash->slots();
+    tables.push_back(
+        {.service = service->id, .slots = {slots.begin(), slots.end()}});
+  }
+  // Slot numbers are each unit's own.
+  std::sort(tables.begin(), tables.end(),
+            [](const config::ScheduleTable& a, const config::ScheduleTable& b) {
+              return a.service < b.service;
+            });
+  return tables;
 }
 
 }  // namespace ballast::l4

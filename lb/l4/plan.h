@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -29,6 +30,8 @@
 #include "io/base/flow_key.h"
 #include "io/base/instant.h"
 #include "lb/config/model.h"
+#include "lb/config/partner_config.h"
+#include "sched/source_hash_table.h"
 
 namespace ballast::l4 {
 
@@ -59,6 +62,8 @@ struct PlanService {
   uint32_t idle_timeout_ms = 0;
   std::vector<Slot> servers;  // In configured order, which schedulers use.
   Slot sorry_server = kNoSlot;
+  // Schedule SH: its configured slots.
+  std::shared_ptr<const sched::SourceHashTable> source_hash;
 };
 
 class Plan {
@@ -118,6 +123,12 @@ class PlanBuilder {
       std::shared_ptr<const config::Model> model, Instant now,
       const std::function<bool(Slot)>& in_use);
 
+  // The next plan's `even` services have these slots, the partner's, where they
+  // fit the servers; else they follow from the last plan's.
+  void Adopt(std::vector<config::ScheduleTable> tables) {
+    adopted_ = std::move(tables);
+  }
+
  private:
   using ServerKey = std::tuple<uint64_t, Endpoint, bool>;  // Service id, sorry.
   struct Drain {
@@ -129,7 +140,12 @@ class PlanBuilder {
   absl::flat_hash_map<ServerKey, Slot> server_slots_;
   absl::flat_hash_map<Slot, Drain> draining_;
   std::shared_ptr<const Plan> last_;
+  std::vector<config::ScheduleTable> adopted_;
 };
+
+// The slots of the `even` services, which another unit cannot compute from the
+// configuration alone.
+std::vector<config::ScheduleTable> ScheduleTablesOf(const Plan& plan);
 
 // Stable identities: FNV-1a over the wire form, so that both units of a pair
 // agree. Not secret, not for attacker-chosen input.

@@ -3,9 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "io/base/status_matchers.h"
+#include "lb/config/partner_config.h"
+#include "sched/source_hash_table.h"
 
 namespace ballast::l4 {
 namespace {
@@ -152,6 +157,87 @@ TEST(ServiceIdTest, DiffersByEachPart) {
       ServiceId(Protocol::kTcp, kVip, 81),
       ServiceId(Protocol::kTcp, Address::V4(1), 80)};
   EXPECT_EQ(ids.size(), 4u);
+}
+
+// ---- The pair --------------------------------------------------------------
+
+// One unit's plans.
+struct Planner {
+  std::shared_ptr<const Plan> Build(
+      const std::vector<config::VirtualService>& services) {
+    auto model = std::make_shared<config::Model>();
+    model->services = services;
+    plan = *builder.Build(model, kStart, [](Slot) { return false; });
+    return plan;
+  }
+  const sched::SourceHashTable& table() const {
+    return *plan->FindService(Protocol::kTcp, kVip, 80)->source_hash;
+  }
+  PlanBuilder builder;
+  std::shared_ptr<const Plan> plan;
+};
+
+std::vector<config::VirtualService> Hashed(std::vector<const char*> servers,
+                                           config::Fill fill) {
+  auto service = Service(80, std::move(servers));
+  service.schedule = config::Schedule::kSourceHash;
+  service.fill = fill;
+  return {service};
+}
+
+TEST(PlanPairTest, AUnitThatMissedChangesHasTheOthersTableByItsWord) {
+  // Which slots a server has depends on the order in which they came and went.
+  constexpr auto kEven = config::Fill::kEven;
+  const auto one = Hashed({"10.0.0.1:80", "10.0.0.2:80"}, kEven);
+  const auto two = Hashed({"10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"}, kEven);
+  const auto three = Hashed({"10.0.0.3:80", "10.0.0.2:80"}, kEven);
+  Planner active, standby;
+  active.Build(one);
+  standby.Build(one);
+  EXPECT_EQ(active.table(), standby.table());
+  active.Build(two);
+  active.Build(three);
+  standby.Build(three);
+  EXPECT_FALSE(active.table() == standby.table());
+  // As it travels.
+  const auto given = config::ParsePartnerConfig(
+      config::Serialize({.tables = ScheduleTablesOf(*active.plan)}));
+  ASSERT_THAT(given, IsOk());
+  standby.builder.Adopt(given->tables);
+  standby.Build(three);
+  EXPECT_EQ(active.table(), standby.table());
+  // Both go on from there alike.
+  active.Build(two);
+  standby.Build(two);
+  EXPECT_EQ(active.table(), standby.table());
+}
+
+TEST(PlanPairTest, SlotsThatDoNotFitTheServersAreNotTaken) {
+  const auto services =
+      Hashed({"10.0.0.1:80", "10.0.0.2:80"}, config::Fill::kEven);
+  Planner fresh, other;
+  fresh.Build(services);
+  other.Build(services);
+  auto tables = ScheduleTablesOf(*other.plan);
+  ASSERT_EQ(tables.size(), 1u);
+  for (const auto& spoil : std::vector<std::function<void()>>{
+           [&] { tables[0].slots[7] = 2; },
+           [&] { tables[0].slots.pop_back(); },
+           [&] { ++tables[0].service; },
+       }) {
+    spoil();
+    other.builder.Adopt(tables);
+    other.Build(services);
+    EXPECT_EQ(other.table(), fresh.table());
+  }
+}
+
+TEST(PlanPairTest, OtherFillsNeedNoWord) {
+  for (const auto fill : {config::Fill::kLoadMaster, config::Fill::kMaglev}) {
+    Planner active;
+    active.Build(Hashed({"10.0.0.1:80"}, fill));
+    EXPECT_TRUE(ScheduleTablesOf(*active.plan).empty());
+  }
 }
 
 }  // namespace

@@ -34,18 +34,6 @@ sched::Method MethodOf(config::Schedule schedule) {
   return sched::Method::kRoundRobin;
 }
 
-sched::Fill FillOf(config::Fill fill) {
-  switch (fill) {
-    case config::Fill::kLoadMaster:
-      return sched::Fill::kLoadMaster;
-    case config::Fill::kEven:
-      return sched::Fill::kEven;
-    case config::Fill::kMaglev:
-      return sched::Fill::kMaglev;
-  }
-  return sched::Fill::kLoadMaster;
-}
-
 }  // namespace
 
 absl::StatusOr<ServerChoice> ServerChoice::Create(const Options& options) {
@@ -132,7 +120,7 @@ void ServerChoice::Apply(Instant now, std::shared_ptr<const Plan> plan) {
     auto scheduler =
         sched::Scheduler::Create({.method = MethodOf(service->config.schedule),
                                   .slow_start = service->config.slow_start,
-                                  .fill = FillOf(service->config.fill)},
+                                  .table = service->source_hash},
                                  states);
     // Validation has checked every limit the schedulers have.
     BALLAST_CHECK(scheduler.ok());

@@ -62,6 +62,8 @@ class ServerChoice {
   // The server for a new flow. Records the persistence entry; count the flow
   // with OnOpen() once it exists.
   Choice Choose(Instant now, const PlanService& service, const Address& client);
+  // Another key of the source IP hash: clients are placed anew.
+  void SetSourceKey(const config::HashKey& key) { options_.source_key = key; }
   // The server of a flow that will have no table entry: a function of the
   // addresses, the port and the servers available, nothing else.
   Slot ChooseStateless(const PlanService& service, const Address& client,

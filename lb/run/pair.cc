@@ -240,8 +240,8 @@ absl::Status Pair::OfferConfig(uint64_t generation, std::vector<uint8_t> config,
   return status;
 }
 
-void Pair::SetConfigGeneration(uint64_t generation) {
-  node_.SetConfigGeneration(generation);
+void Pair::KeepConfig(uint64_t generation, std::vector<uint8_t> config) {
+  node_.KeepConfig(generation, std::move(config));
 }
 
 absl::Status Pair::MayChangeConfig() const {

@@ -65,7 +65,7 @@ class Pair : public Partner, private ha::Node::Host, private PairStream::Owner {
   absl::Status Resync() override;
   absl::Status OfferConfig(uint64_t generation, std::vector<uint8_t> config,
                            bool force) override;
-  void SetConfigGeneration(uint64_t generation) override;
+  void KeepConfig(uint64_t generation, std::vector<uint8_t> config) override;
   absl::Status MayChangeConfig() const override;
   void OnPacketThreadHung() override;
   void Leave(absl::Duration patience) override;

@@ -49,8 +49,9 @@ class Partner {
   virtual absl::Status Resync() = 0;
   virtual absl::Status OfferConfig(uint64_t generation,
                                    std::vector<uint8_t> config, bool force) = 0;
-  // The configuration this unit has.
-  virtual void SetConfigGeneration(uint64_t generation) = 0;
+  // What this unit has taken of the partner's: given on, should the roles
+  // change. From within OnPartnerConfig() too.
+  virtual void KeepConfig(uint64_t generation, std::vector<uint8_t> config) = 0;
   // Whether this unit's configuration may be changed here; else where.
   virtual absl::Status MayChangeConfig() const = 0;
 

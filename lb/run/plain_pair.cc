@@ -170,7 +170,10 @@ absl::Status PlainPair::OfferConfig(uint64_t generation,
       "a plain partner takes no configuration: change it on each unit");
 }
 
-void PlainPair::SetConfigGeneration(uint64_t generation) { (void)generation; }
+void PlainPair::KeepConfig(uint64_t generation, std::vector<uint8_t> config) {
+  (void)generation;
+  (void)config;
+}
 
 absl::Status PlainPair::MayChangeConfig() const { return absl::OkStatus(); }
 

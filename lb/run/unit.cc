@@ -8,8 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "io/base/check.h"
 #include "io/base/status_macros.h"
-#include "io/file.h"
-#include "lb/run/flow_file.h"
 
 namespace ballast {
 
@@ -51,13 +49,6 @@ const char* NewsText(l4::AddressClaim::News::Kind kind) {
       return ": free now, claimed";
   }
   return "";
-}
-
-std::string KeyPath(const config::Model& model) {
-  return absl::StrCat(model.state_dir, "/hash_key");
-}
-std::string FlowPath(const config::Model& model) {
-  return absl::StrCat(model.state_dir, "/flows");
 }
 
 }  // namespace
@@ -133,29 +124,6 @@ Unit::~Unit() {
   health_.reset();
   reactor_.reset();
   lanes_.clear();
-}
-
-absl::Status Unit::ReadKeys() {
-  FillRandom(table_key_);
-  if (model_->hash_key.has_value()) {
-    source_key_ = *model_->hash_key;
-    return absl::OkStatus();
-  }
-  FillRandom(source_key_);
-  if (model_->state_dir.empty()) return absl::OkStatus();
-  BALLAST_RETURN_IF_ERROR(MakeFolder(model_->state_dir));
-  const auto bytes = ReadFile(KeyPath(*model_), 4096);
-  if (absl::IsNotFound(bytes.status())) {
-    return WriteFileAtomically(KeyPath(*model_), source_key_);
-  }
-  BALLAST_RETURN_IF_ERROR(bytes.status());
-  if (bytes->size() != source_key_.size()) {
-    return absl::DataLossError(
-        absl::StrCat(KeyPath(*model_), ": ", bytes->size(), " bytes, must be ",
-                     source_key_.size(), "; remove it to have a new key made"));
-  }
-  std::copy(bytes->begin(), bytes->end(), source_key_.begin());
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<const l4::Plan>> Unit::BuildPlan(
@@ -253,32 +221,6 @@ absl::Status Unit::MakeLanes() {
   return absl::OkStatus();
 }
 
-void Unit::RestoreFlows(const PacketSteering& steering) {
-  if (model_->state_dir.empty()) return;
-  const std::string path = FlowPath(*model_);
-  const auto records = ReadFlowFile(path, absl::Now());
-  if (absl::IsNotFound(records.status())) return;
-  if (!records.ok()) {
-    log_(absl::StrCat("flows of the last run: ", records.status().message()));
-  } else {
-    size_t restored = 0;
-    const Instant now = MonotonicNow();
-    for (const l4::FlowRecord& record : *records) {
-      const uint32_t lane =
-          lanes_.size() == 1
-              ? 0
-              : steering.ThreadOf(record.client_side.source.address);
-      restored += lanes_[lane]->director().Import(now, record);
-    }
-    log_(absl::StrCat("flows of the last run: ", restored, " of ",
-                      records->size(), " restored"));
-  }
-  // Read back once: a later crash must not bring back flows this old.
-  if (const absl::Status status = RemoveFile(path); !status.ok()) {
-    log_(status.message());
-  }
-}
-
 void Unit::SetHealthTargets() {
   std::vector<HealthChecker::Target> targets;
   for (l4::Slot slot = 0; slot < plan_->service_slots(); ++slot) {
@@ -343,11 +285,14 @@ absl::Status Unit::ApplyAny(std::shared_ptr<const config::Model> model) {
       fixed(model->punt_interface == model_->punt_interface, "punt_interface"));
   BALLAST_RETURN_IF_ERROR(
       fixed(model->state_dir == model_->state_dir, "state_dir"));
-  BALLAST_RETURN_IF_ERROR(
-      fixed(model->hash_key == model_->hash_key, "hash_key"));
+  if (active_) {  // Its clients would be placed anew.
+    BALLAST_RETURN_IF_ERROR(
+        fixed(model->hash_key == model_->hash_key, "hash_key"));
+  }
   BALLAST_RETURN_IF_ERROR(CheckPairUnchanged(*model));
   BALLAST_ASSIGN_OR_RETURN(plan_, BuildPlan(model));
   model_ = std::move(model);
+  source_key_ = model_->hash_key.value_or(source_key_);
   SetHealthTargets();
   network_->SetFloating(*model_, active_);
   ApplyToPair();
@@ -364,6 +309,7 @@ absl::Status Unit::Distribute() {
     Lane& lane = *lanes_[i];
     absl::Status status;
     const bool done = lane.Call([&, i](Instant now, l4::Director& director) {
+      director.SetSourceKey(source_key_);
       director.Apply(now, plan_);
       for (const auto& [slot, up] : health) {
         director.SetHealthy(now, slot, up);
@@ -542,30 +488,6 @@ std::vector<std::string> Unit::ListConnections(size_t count_max) {
     });
   }
   return lines;
-}
-
-absl::Status Unit::Shutdown() {
-  LeavePair();
-  std::vector<l4::FlowRecord> all;
-  for (const auto& lane : lanes_) {
-    const bool done = lane->Call([&](Instant now, l4::Director& director) {
-      if (!model_->state_dir.empty()) {
-        l4::Director::ExportCursor cursor;
-        std::array<l4::FlowRecord, 1024> records;
-        while (!cursor.done) {
-          const size_t count = director.Export(now, cursor, records);
-          all.insert(all.end(), records.begin(), records.begin() + count);
-        }
-      }
-      director.SetActive(now, false);
-    });
-    if (!done) log_("a packet thread takes no orders: its flows are lost");
-  }
-  network_->SetFloating(*model_, false);
-  if (model_->state_dir.empty()) return absl::OkStatus();
-  BALLAST_RETURN_IF_ERROR(WriteFlowFile(FlowPath(*model_), absl::Now(), all));
-  log_(absl::StrCat(all.size(), " flows written to ", FlowPath(*model_)));
-  return absl::OkStatus();
 }
 
 }  // namespace run

@@ -13,6 +13,7 @@
 
 #include "io/reactor.h"
 #include "lb/balancer.h"
+#include "lb/config/partner_config.h"
 #include "lb/l4/address_claim.h"
 #include "lb/l4/plan.h"
 #include "lb/run/health_checker.h"
@@ -74,12 +75,21 @@ class Unit : public Balancer, private Partner::Owner {
   void Say(absl::string_view line) override;
 
   absl::Status ApplyAny(std::shared_ptr<const config::Model> model);
+  // `model` null: this unit has it already.
+  absl::Status ApplyFromPartner(std::shared_ptr<const config::Model> model,
+                                config::PartnerConfig given);
+  // The shared configuration, and what goes with it.
+  std::vector<uint8_t> ForPartner() const;
+
+  // -- What outlives the process (unit_files.cc; Shutdown() too) --------------
+  absl::Status ReadKeys();
+  // A source key that the configuration does not have, for the next start.
+  absl::Status KeepSourceKey() const;
+  void RestoreFlows(const PacketSteering& steering);
 
   explicit Unit(Options options) : options_(std::move(options)) {}
   absl::Status Start();
-  absl::Status ReadKeys();
   absl::Status MakeLanes();
-  void RestoreFlows(const PacketSteering& steering);
   absl::StatusOr<std::shared_ptr<const l4::Plan>> BuildPlan(
       std::shared_ptr<const config::Model> model);
   // Has every lane take the plan with the health of its servers.
@@ -105,6 +115,7 @@ class Unit : public Balancer, private Partner::Owner {
   std::shared_ptr<const config::Model> model_;
   config::HashKey table_key_{};
   config::HashKey source_key_{};
+  std::vector<uint8_t> shared_;  // As given to OfferConfig(), or taken.
   l4::PlanBuilder builder_;
   std::shared_ptr<const l4::Plan> plan_;
   std::unique_ptr<Network> network_;

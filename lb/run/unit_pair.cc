@@ -1,5 +1,6 @@
 // Unit: its part in a pair.
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "ha/advert.h"
@@ -126,19 +127,47 @@ void Unit::Reboot() {
 void Unit::OnPartnerConfig(uint64_t generation,
                            std::span<const uint8_t> config) {
   if (options_.on_partner_config == nullptr) return;
-  auto model = options_.on_partner_config(
-      generation, absl::MakeConstSpan(config.data(), config.size()));
   const auto refuse = [&](const char* what, const absl::Status& why) {
     log_(absl::StrCat("the partner's configuration ", generation, what,
                       why.message()));
   };
+  auto given = config::ParsePartnerConfig(config);
+  if (!given.ok()) return refuse(" is not taken: ", given.status());
+  const auto model = options_.on_partner_config(
+      generation, absl::MakeConstSpan(given->shared));
   if (!model.ok()) return refuse(" is not taken: ", model.status());
-  if (*model != nullptr) {
-    // Whoever took it has it for the next start.
-    const absl::Status applied = ApplyAny(*std::move(model));
-    if (!applied.ok()) return refuse(" is not in force: ", applied);
+  // Whoever took it has it for the next start.
+  const absl::Status applied = ApplyFromPartner(*model, *std::move(given));
+  if (!applied.ok()) return refuse(" is not in force: ", applied);
+  if (partner_ != nullptr) partner_->KeepConfig(generation, ForPartner());
+}
+
+absl::Status Unit::ApplyFromPartner(std::shared_ptr<const config::Model> model,
+                                    config::PartnerConfig given) {
+  const bool changed = model != nullptr;
+  if (!changed) model = model_;
+  // The key of the configuration is in it; one that was made comes beside it.
+  const config::HashKey key = model->hash_key.value_or(given.source_key);
+  if (changed || key != source_key_ ||
+      given.tables != l4::ScheduleTablesOf(*plan_)) {
+    builder_.Adopt(std::move(given.tables));
+    const config::HashKey before = std::exchange(source_key_, key);
+    if (const absl::Status status = ApplyAny(std::move(model)); !status.ok()) {
+      source_key_ = before;
+      return status;
+    }
+    if (key != before && !model_->hash_key.has_value()) {
+      BALLAST_RETURN_IF_ERROR(KeepSourceKey());
+    }
   }
-  if (partner_ != nullptr) partner_->SetConfigGeneration(generation);
+  shared_ = std::move(given.shared);
+  return absl::OkStatus();
+}
+
+std::vector<uint8_t> Unit::ForPartner() const {
+  return config::Serialize({.shared = shared_,
+                            .source_key = source_key_,
+                            .tables = l4::ScheduleTablesOf(*plan_)});
 }
 
 void Unit::SetLease(Instant until) {
@@ -169,7 +198,8 @@ absl::Status Unit::Resync() {
 absl::Status Unit::OfferConfig(uint64_t generation, std::vector<uint8_t> shared,
                                bool force) {
   BALLAST_RETURN_IF_ERROR(HasPair("configuration for the partner"));
-  return partner_->OfferConfig(generation, std::move(shared), force);
+  shared_ = std::move(shared);
+  return partner_->OfferConfig(generation, ForPartner(), force);
 }
 
 void Unit::WatchPair() {
