@@ -15,7 +15,7 @@ links, or with links=('pair',) only on their own.
     ...
 
   if __name__ == '__main__':
-    network.main(test, make_bed=PairBed)
+    pair.main(test)
 """
 
 import collections
@@ -38,6 +38,8 @@ OUTSIDE = '10.1.0.241', '2001:db8:1::f1'
 INSIDE = '10.2.0.241', '2001:db8:2::f1'
 PAIR = '10.3.0.241', '2001:db8:3::f1'
 LINKS = {'outside': OUTSIDE, 'inside': INSIDE, 'pair': PAIR}
+SESSIONS = 60  # Of each family, by so many clients.
+CLIENTS = 12
 # In networks of the two links that carry traffic.
 FLOATING = (network.VIP, network.VIP6, network.GATEWAY, network.GATEWAY6)
 VIRTUAL_ID = 7
@@ -214,6 +216,43 @@ class PairBed(network.Bed):
       if unit.process is not None and unit.process.poll() is None:
         unit.kill()
     super().close()
+
+
+def main(*tests):
+  """network.main() with such a network for each."""
+  network.main(*tests, make_bed=lambda folder: PairBed(
+      folder, network.find('examples/ballastd')))
+
+
+# -- Sessions through the pair -------------------------------------------------
+
+
+def client_address(family, number):
+  return f'10.1.0.{150 + number}' if family == 4 else f'2001:db8:1::1:{number}'
+
+
+def watch(bed):
+  """Sessions of CLIENTS clients through the pair."""
+  watched = sessions.Sessions(bed)
+  for number in range(CLIENTS):
+    bed.client.ip(f'addr add {client_address(4, number)}/24 dev eth0',
+                  f'addr add {client_address(6, number)}/64 dev eth0 nodad')
+  watched.connect(*((f'client{number}v{family}', network.VIPS[family],
+                     SESSIONS // CLIENTS, 50, client_address(family, number))
+                    for number in range(CLIENTS) for family in (4, 6)))
+  # Behind the threshold at which the partner hears of them.
+  watched.await_bytes(50_000)
+  return watched
+
+
+def check_nothing_lost(watched):
+  watched.await_bytes(50_000)
+  report = watched.finish()
+  check(report['lost'] == 0 and report['completed'] == report['sessions'],
+        f'sessions: {report}')
+  print('longest gaps: ' + ', '.join(
+      f'{window["name"]} {window["longest_gap_ms"]:.0f} ms'
+      for window in report['windows']), flush=True)
 
 
 # -- What a unit sends ---------------------------------------------------------

@@ -2,13 +2,10 @@
 """Two ballastd as a pair, with someone who sees every frame they send.
 
 The standby is silent, with addresses and MAC of its own; a takeover is announced
-at once and again; flows of all packet threads outlive it; a split heals; and a
-unit that starts over and over keeps out.
+at once and again; flows of all packet threads outlive it; a split heals.
 """
 
 import os
-import re
-import signal
 import socket
 import struct
 import time
@@ -19,38 +16,8 @@ import pair
 from pair import FLOATING
 import sessions
 
-SESSIONS = 60
-CLIENTS = 12
 # What a loaded machine may add to any time here, in seconds.
 SLACK = 1.0
-
-
-def client_address(family, number):
-  return f'10.1.0.{150 + number}' if family == 4 else f'2001:db8:1::1:{number}'
-
-
-def watch(bed):
-  """Sessions of CLIENTS clients through the pair."""
-  watched = sessions.Sessions(bed)
-  for number in range(CLIENTS):
-    bed.client.ip(f'addr add {client_address(4, number)}/24 dev eth0',
-                  f'addr add {client_address(6, number)}/64 dev eth0 nodad')
-  watched.connect(*((f'client{number}v{family}', network.VIPS[family],
-                     SESSIONS // CLIENTS, 50, client_address(family, number))
-                    for number in range(CLIENTS) for family in (4, 6)))
-  # Behind the threshold at which the partner hears of them.
-  watched.await_bytes(50_000)
-  return watched
-
-
-def check_nothing_lost(watched):
-  watched.await_bytes(50_000)
-  report = watched.finish()
-  check(report['lost'] == 0 and report['completed'] == report['sessions'],
-        f'sessions: {report}')
-  print('longest gaps: ' + ', '.join(
-      f'{window["name"]} {window["longest_gap_ms"]:.0f} ms'
-      for window in report['windows']), flush=True)
 
 
 # -- The standby is silent -----------------------------------------------------
@@ -173,7 +140,7 @@ def silent_standby(bed, **ha):
   """The second unit is active for a moment, so that its director's MAC is
   known to the switch and to us; then it stands by under load."""
   bed.start(pair.services(), **ha)
-  watched = watch(bed)
+  watched = pair.watch(bed)
   first, second = bed.units
   capture = bed.capture(1)
   first.control('switchover')
@@ -216,7 +183,7 @@ def silent_standby(bed, **ha):
         f'the active unit speaks for {spoken & set(FLOATING)} only')
   print(f'the standby sent {len(sent)} frames, {adverts} of them adverts; the '
         f'active unit {len(served)}', flush=True)
-  check_nothing_lost(watched)
+  pair.check_nothing_lost(watched)
 
 
 # -- Takeover ------------------------------------------------------------------
@@ -237,7 +204,7 @@ def takeover_is_announced(bed):
   """kill -9 of the active unit, with two packet threads on each: they share the
   clients."""
   bed.start('threads: 2\n' + pair.services())
-  watched = watch(bed)
+  watched = pair.watch(bed)
   for turn in range(2):
     active, other = bed.units[turn], bed.units[1 - turn]
     capture = bed.capture(other.index)
@@ -254,7 +221,7 @@ def takeover_is_announced(bed):
     watched.window(f'{active.name} returns')
     active.start(active.written())
     bed.await_pair(other.index)
-  check_nothing_lost(watched)
+  pair.check_nothing_lost(watched)
 
 
 def packet_threads(unit):
@@ -265,7 +232,7 @@ def packet_threads(unit):
 def split_heals(bed):
   """The units' own cable is cut, nothing else: both serve; then it is whole."""
   bed.start(pair.services(), links=('pair',))
-  watched = watch(bed)
+  watched = pair.watch(bed)
   first, second = bed.units
   watched.window('split')
   bed.set_plugged(second, 'pair', False)
@@ -291,178 +258,12 @@ def split_heals(bed):
              if when >= healed]
     check(times, f'{address} is not announced again by First')
   print(f'healed after {yielded - healed:.2f} s', flush=True)
-  check_nothing_lost(begun)
-  check_nothing_lost(watched)
+  pair.check_nothing_lost(begun)
+  pair.check_nothing_lost(watched)
   check_equal([unit.role() for unit in bed.units], ['active', 'standby'],
               'roles')
-
-
-# -- Keys ----------------------------------------------------------------------
-
-
-def reload(unit):
-  begin = len(unit.log())
-  unit.process.send_signal(signal.SIGHUP)
-  eventually(lambda: 'reload' in unit.log()[begin:], f'{unit.name} reloads')
-  return unit.log()[begin:]
-
-
-def keys_change_live(bed):
-  """As ballast.proto says of ha.keys; the second unit stands by meanwhile."""
-  bed.start(pair.services())
-  watched = watch(bed)
-  old, new = bed.key, 'ab' * 32
-  roles = [unit.changes() for unit in bed.units]
-  for keys in ((old, new), (new, old), (new,)):
-    for unit in bed.units:
-      unit.write_keys(*keys)
-      said = reload(unit)
-      check('refused' not in said and 'not changed' not in said,
-            f'{unit.name}: {said}')
-      received = bed.units[1].status()
-      time.sleep(4 * pair.INTERVAL_MS / 1000)  # Longer than a takeover takes.
-      check_equal([unit.changes() for unit in bed.units], roles,
-                  'changes of roles')
-      eventually(lambda: records(bed.units[1].status()) > records(received),
-                 f'records come with keys {keys}')
-      check(bed.units[1].in_sync(), 'Second is in sync')
-  for unit in bed.units:
-    check_equal(unit.refused()['unknown_key'], 0,
-                f'{unit.name}: messages with an unknown key')
-    check('no longer in sync' not in unit.said(), unit.said())
-  check_nothing_lost(watched)
-  # The old one alone is worth nothing now.
-  second = bed.units[1]
-  second.write_keys(old)
-  reload(second)
-  eventually(lambda: bed.units[0].refused()['unknown_key'] > 0,
-             'First refuses the old key')
-  eventually(lambda: second.role() == 'active', 'Second hears nobody')
-
-
-def records(status):
-  return int(re.search(r'received (\d+)', status).group(1))
-
-
-def wrong_key_does_not_pair(bed):
-  """The second unit has an old key: it hears nobody, and both say so. With the
-  right one, no restart, they are a pair."""
-  for unit, key in zip(bed.units, (bed.key, 'cd' * 32)):
-    unit.write_keys(key)
-    unit.start(unit.config(pair.services(), links=('pair',)))
-  for unit in bed.units:
-    unit.await_log(r'pair 7: \d+ messages refused: not sealed with a key of '
-                   'ha.keys')
-    eventually(lambda: unit.role() == 'active', f'{unit.name} serves alone')
-    check(unit.refused()['unknown_key'] > 0, unit.status())
-    check('partner: not heard' in unit.status(), unit.status())
-    check_equal(records(unit.status()), 0, f'{unit.name}: records received')
-  bed.units[1].write_keys(bed.key)
-  reload(bed.units[1])
-  bed.await_pair(0)
-
-
-# -- Configuration -------------------------------------------------------------
-
-
-def configuration_follows(bed):
-  first, second = bed.units
-  first_fields = {'links': ('pair',), 'interfaces': ('pair',)}
-  first.start(first.config(pair.services(), **first_fields))
-  second.start(second.config(pair.services(), links=('pair',)))
-  bed.await_pair(0)
-  watched = watch(bed)
-  more = pair.services() + pair.services(8000, 'more')
-  first.reload(first.config(more, **first_fields))
-  second.await_log(r'configuration \d+ taken from the partner')
-  check_equal(second.written().count('virtual_services'), 4,
-              'services in the file of Second')
-  check('mode: SECOND' in second.written(), second.written())
-  check('10.3.0.242/24' in second.written(), second.written())
-
-  # What does not go with the second unit's own part is not taken: it has no
-  # floating addresses on that link.
-  before = second.written()
-  first.reload('floating_addresses { address: "10.3.0.99" interface: "pair" }\n'
-               + first.config(more, **first_fields))
-  second.await_log(r"the partner's configuration \d+ is not taken: ")
-  check_equal(second.written(), before, 'the file of Second')
-  check_equal([unit.role() for unit in bed.units], ['active', 'standby'],
-              'roles')
-
-  # The standby's own file is not the place.
-  second.write(before.replace('port: 8000', 'port: 8001'))
-  said = reload(second)
-  check('reload refused: this unit is standby' in said, said)
-
-  first.reload(first.config(pair.services() + pair.services(9000, 'last'),
-                            **first_fields))
-  eventually(lambda: 'port: 9000' in second.written(),
-             'Second takes the next one')
-  first.kill()
-  eventually(lambda: second.role() == 'active', 'Second takes over')
-  for server in bed.servers:
-    server.start_nginx([9000])
-  check('server ' in bed.curl('http://10.1.0.100:9000/'), 'Second serves it')
-  check_nothing_lost(watched)
-
-
-# -- Pacified ------------------------------------------------------------------
-
-
-def starting_over_pacifies(bed):
-  """H9 to H12 of the LoadMaster behaviour document §2.3."""
-  first, second = bed.units
-  first.start(first.config(pair.services()))
-
-  def start(**ha):
-    if second.process is not None:
-      second.kill()
-    second.start(second.config(pair.services(), pacify_starts=None, **ha))
-
-  def check_pacified(number):
-    eventually(lambda: second.role() == 'passive',
-               f'start {number} within the window pacifies: {second.said()}')
-    check('pacified: restarted too often' in second.status(), second.status())
-
-  for _ in range(3):
-    start()
-    bed.await_pair(0)
-  start()  # H9: the fourth within 300 s.
-  check_pacified(4)
-  eventually(lambda: 'partner: pacified: restarted too often' in first.status(),
-             lambda: f'First knows: {first.status()}')
-  answer = second.namespace.run(
-      [network.find('examples/ballastctl'), 'update',
-       f'{first.folder}/state/control'], check_status=False)
-  check('done' not in answer, f'a pacified unit is given no configuration: '
-        f'{answer}')
-  # H12: it takes nothing over.
-  capture = bed.capture(1)
-  first.kill()
-  time.sleep(6 * 3 * pair.INTERVAL_MS / 1000)
-  sent = capture.stop()
-  check_equal(second.role(), 'passive', 'Second, alone')
-  check_equal([frame for frame in sent if frame.source in FLOATING or
-               frame.target in FLOATING], [], 'frames for floating addresses')
-  first.start(first.written())
-  eventually(lambda: first.role() == 'active', 'First serves again')
-  # H10: again too early. H11: only a start after a long run clears it.
-  window = 8
-  start(pacify_window_s=window)
-  check_pacified(5)
-  time.sleep(1)
-  start(pacify_window_s=window)
-  check_pacified(6)
-  time.sleep(window + 2)
-  check_equal(second.role(), 'passive', 'Second: waiting alone clears nothing')
-  start(pacify_window_s=window)
-  bed.await_pair(0)
 
 
 if __name__ == '__main__':
-  network.main(standby_is_silent, standby_is_silent_with_virtual_mac,
-               takeover_is_announced, split_heals, keys_change_live,
-               wrong_key_does_not_pair, configuration_follows,
-               starting_over_pacifies, make_bed=lambda folder: pair.PairBed(
-                   folder, network.find('examples/ballastd')))
+  pair.main(standby_is_silent, standby_is_silent_with_virtual_mac,
+            takeover_is_announced, split_heals)
