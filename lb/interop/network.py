@@ -450,11 +450,13 @@ class Bed:
   def _switches(self):
     self.switch.sysctl('net/ipv4/ip_forward', 1)
     self.switch.sysctl('net/ipv6/conf/all/forwarding', 1)
-    for bridge, address, address6 in (
-        ('clients', ROUTER, ROUTER6),
-        ('servers', ROUTER_INSIDE, ROUTER_INSIDE6)):
+    for bridge, mac, address, address6 in (
+        ('clients', '02:0a:01:00:00:fd', ROUTER, ROUTER6),
+        ('servers', '02:0a:02:00:00:fd', ROUTER_INSIDE, ROUTER_INSIDE6)):
+      # Without a MAC of its own a bridge has a port's, and another one's when
+      # that is unplugged.
       self.switch.ip(
-          f'link add {bridge} type bridge mcast_snooping 0',
+          f'link add {bridge} address {mac} type bridge mcast_snooping 0',
           f'link set {bridge} up',
           f'addr add {address}/24 dev {bridge}',
           f'addr add {address6}/64 dev {bridge} nodad')

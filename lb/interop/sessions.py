@@ -41,9 +41,15 @@ class Sessions:
     return other
 
   def connect(self, *groups):
-    """Each (name, address, count, interval in ms) or with a source address."""
-    words = [','.join([name, network.endpoint(address, PORT), str(count),
-                       str(interval), *source])
+    """Each (name, address, count, interval in ms) or with a source address. An
+    address is (address, port) where the port is not PORT.
+    """
+    def target(address):
+      if isinstance(address, tuple):
+        return network.endpoint(*address)
+      return network.endpoint(address, PORT)
+    words = [','.join([name, target(address), str(count), str(interval),
+                       *source])
              for name, address, count, interval, *source in groups]
     self.client = self._bed.client.start(
         [self._program, 'client', *words], stdin=subprocess.PIPE,

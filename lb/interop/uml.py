@@ -50,14 +50,13 @@ done
 """
 
 # Gratuitous ARP replies and unsolicited neighbour advertisements for each
-# LINK=ADDRESS, from the link's own MAC. (An ARP reply whose target MAC is not its
-# sender's is not gratuitous to Linux: for a second after the last it is ignored.)
-# Runs inside.
+# LINK=ADDRESS of a line from a pipe, from the link's own MAC. (An ARP reply whose
+# target MAC is not its sender's is not gratuitous to Linux: for a second after
+# the last it is ignored.) Runs inside, and waits: to start takes a second.
 ANNOUNCE = """
-import socket, struct, sys
+import socket, struct
 E = bytes.fromhex
-for pair in sys.argv[1:]:
-  link, address = pair.split('=')
+def announce(link, address):
   mac = E(open('/sys/class/net/' + link + '/address').read().strip().replace(':', ''))
   if ':' in address:
     ip = socket.inet_pton(socket.AF_INET6, address)
@@ -74,9 +73,20 @@ for pair in sys.argv[1:]:
     ip = socket.inet_aton(address)
     frame = (E('ff' * 6) + mac + E('0806') + E('0001080006040002') + mac + ip
              + mac + ip)
-  s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
-  s.bind((link, 0))
-  s.send(frame)
+  with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
+    s.bind((link, 0))
+    s.send(frame)
+while True:
+  said = 'done'
+  with open('/run/announce') as pipe:
+    pairs = pipe.read().split()
+  try:
+    for pair in pairs:
+      announce(*pair.split('='))
+  except OSError as error:
+    said = f'{pair}: {error}'
+  with open('/run/announced', 'w') as pipe:
+    pipe.write(said)
 """
 
 
@@ -372,6 +382,8 @@ class Lvs(Ipvs):
       self.plug_in()
       for link in ('all', 'vec0', 'vec1'):
         self.sysctl(f'net/ipv4/conf/{link}/send_redirects', 0)
+      self.run('mkfifo /run/announce /run/announced; /usr/bin/python3 -B '
+               f'{self._folder}/announce.py >/run/announce.log 2>&1 &')
       self._take(((self.address, 24, 'vec0'), (self.address6, 64, 'vec0'),
                   (self.inside, 24, 'vec1'), (self.inside6, 64, 'vec1')))
       if not stands_by:
@@ -395,10 +407,12 @@ class Lvs(Ipvs):
 
   def _take(self, addresses):
     """Hosts that knew them elsewhere are told."""
-    self.run('; '.join(f'ip addr add {address}/{length} dev {link}'
-                       for address, length, link in addresses))
-    self.run(f'/usr/bin/python3 -B {self._folder}/announce.py '
-             + ' '.join(f'{link}={address}' for address, _, link in addresses))
+    lines = ' '.join(f"'addr add {address}/{length} dev {link}'"
+                     for address, length, link in addresses)
+    self.run(rf"printf '%s\n' {lines} | ip -batch - && echo "
+             + ' '.join(f'{link}={address}' for address, _, link in addresses)
+             + ' >/run/announce && read -r said </run/announced; '
+             'echo "$said"; [ "$said" = done ]')
 
   def take_addresses(self):
     """The virtual addresses and the servers' gateway are its own from now on."""
