@@ -30,6 +30,8 @@ absl::string_view OutcomeName(Outcome outcome) {
       return "client_stalled";
     case Outcome::kClientInvalid:
       return "client_invalid";
+    case Outcome::kDropped:
+      return "dropped";
     case Outcome::kCount:
       break;
   }

@@ -31,6 +31,7 @@ enum class Outcome : uint8_t {
   kClientAborted,
   kClientStalled,  // Idle timeout; the client's turn.
   kClientInvalid,  // Its body was refused.
+  kDropped,        // By the owner.
   kCount,
 };
 absl::string_view OutcomeName(Outcome outcome);

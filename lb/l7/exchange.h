@@ -49,6 +49,10 @@ class Exchange {
   bool done() const { return phase_ == Phase::kDone; }
   bool tunnel() const { return phase_ == Phase::kTunnel; }
   Instant deadline() const { return deadline_; }
+  // Held for the server, and of its answer.
+  size_t held_bytes() const {
+    return to_server_.size() + reader_.head().fields.text().size();
+  }
 
   // `request` stays the codec's, in place until done(). The calls below are for
   // an exchange under way; each may end it.

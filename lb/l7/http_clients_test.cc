@@ -167,5 +167,14 @@ TEST_F(HttpConnectionTest, DrainingFinishesTheAnswerAndSaysClose) {
   EXPECT_EQ(rig().TakeLog(), "close-client ");
 }
 
+TEST_F(HttpConnectionTest, DroppingCutsBothLegs) {
+  rig().Client(kGet);
+  rig().Connected();
+  rig().Do(rig().connection.Drop(rig().now));
+  EXPECT_EQ(rig().TakeLog(), "connect:1 close-server reset-client ");
+  EXPECT_THAT(rig().chooser.ended, ElementsAre("1 dropped"));
+  EXPECT_EQ(rig().connection.deadline(), Instant::Never());
+}
+
 }  // namespace
 }  // namespace ballast::l7

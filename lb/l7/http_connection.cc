@@ -43,6 +43,11 @@ bool HttpConnection::idle() const {
          to_client_.empty();
 }
 
+size_t HttpConnection::held_bytes() const {
+  return to_client_.size() + backlog_.size() + exchange_.held_bytes() +
+         reader_.head().fields.text().size();
+}
+
 Orders HttpConnection::ClientBytes(Instant now,
                                    std::span<const uint8_t> bytes) {
   if (state_ == State::kClosing || state_ == State::kClosed) bytes = {};
@@ -57,7 +62,7 @@ Orders HttpConnection::ClientEnd(Instant now) {
 Orders HttpConnection::ClientGone(Instant now) {
   client_ended_ = true;
   if (!exchange_.done()) exchange_.Abandon(now, Outcome::kClientAborted);
-  Reset();
+  if (state_ != State::kClosed) Reset();
   return Advance(now);
 }
 
@@ -134,6 +139,12 @@ Orders HttpConnection::Tick(Instant now) {
 
 Orders HttpConnection::Drain(Instant now) {
   draining_ = true;
+  return Advance(now);
+}
+
+Orders HttpConnection::Drop(Instant now) {
+  if (!exchange_.done()) exchange_.Abandon(now, Outcome::kDropped);
+  if (state_ != State::kClosed) Reset();
   return Advance(now);
 }
 

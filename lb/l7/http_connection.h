@@ -61,9 +61,14 @@ class HttpConnection final : private ResponseSink {
   // none (a service that is taken out of use).
   Orders Drain(Instant now);
 
+  // Cuts both legs (a server that failed or was drained, a service removed).
+  Orders Drop(Instant now);
+
   Instant deadline() const;
   // Neither a request nor an answer is under way.
   bool idle() const;
+  // Bytes held for either side, heads included.
+  size_t held_bytes() const;
 
  private:
   enum class State : uint8_t {

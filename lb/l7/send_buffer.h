@@ -27,6 +27,8 @@ class SendBuffer {
     queued_.append(bytes.data(), bytes.size());
   }
 
+  // What waits behind the send under way.
+  absl::string_view queued() const { return queued_; }
   // All that is not reported as sent.
   size_t size() const { return sending_.size() - sent_ + queued_.size(); }
   bool empty() const { return size() == 0; }
