@@ -120,6 +120,10 @@ class Core {
   }
 
   bool started() const { return state_ != State::kFirst; }
+  bool body_given() const {
+    return state_ == State::kBody && left_ == 0 &&
+           head.framing == BodyFraming::kLength;
+  }
 
   // Called with a parsed head; sets what it means.
   Refusal Finish();
@@ -322,6 +326,7 @@ Read RequestReader::Next(absl::string_view* input) {
   return impl_->Next(input);
 }
 bool RequestReader::started() const { return impl_->started(); }
+bool RequestReader::body_given() const { return impl_->body_given(); }
 RequestHead& RequestReader::head() { return impl_->head; }
 const RequestHead& RequestReader::head() const { return impl_->head; }
 absl::string_view RequestReader::body() const { return impl_->body; }

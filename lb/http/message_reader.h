@@ -54,6 +54,8 @@ class RequestReader {
 
   // Whether any byte of the message has come (an empty line does not count).
   bool started() const;
+  // All bytes of a body with a length were given: the next is kEnd.
+  bool body_given() const;
   // From kHead on; may be edited, which does not change how the body is read.
   RequestHead& head();
   const RequestHead& head() const;

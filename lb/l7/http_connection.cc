@@ -248,7 +248,11 @@ bool HttpConnection::PumpBody(Instant now) {
     CloseWhenSent(true);  // Answered, and the rest of the body is not wanted.
     return true;
   }
-  if (has_body && !exchange_.wants_body()) return false;
+  // The end of a body with a length takes no room, and the server may answer
+  // before there is some again.
+  if (has_body && !exchange_.wants_body() && !reader_.body_given()) {
+    return false;
+  }
   switch (reader_.Next(&input_)) {
     case http::Read::kNeedMore:
       if (!client_ended_) return false;

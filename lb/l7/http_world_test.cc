@@ -21,7 +21,8 @@ namespace {
 class World {
  public:
   explicit World(uint32_t seed)
-      : prng_(seed), server_reader_(http::Limits{}),
+      : prng_(seed),
+        server_reader_(http::Limits{}),
         client_reader_(http::Limits{}) {
     settings_.stream.buffer_max = 1 + prng_() % 3000;
     settings_.reuse_servers = prng_() % 4 != 0;
@@ -69,6 +70,8 @@ class World {
       ASSERT_FALSE(testing::Test::HasFatalFailure());
       ASSERT_FALSE(rig.client_closed);
     }
+    rig.hold_client = rig.hold_server = false;
+    if (rig.server_sending) rig.FinishServerSend();
     EXPECT_EQ(answers_, requests);
     EXPECT_EQ(got_, sent_);
     EXPECT_EQ(legs, requests);
@@ -135,8 +138,9 @@ class World {
         prng_() % 4 == 0 ? "HTTP/1.1 103 Early Hints\r\n\r\n" : "";
     switch (prng_() % 3) {
       case 0:
-        return absl::StrCat(interim, "HTTP/1.1 200 OK\r\nContent-Length: ",
-                            body.size(), "\r\n\r\n", body);
+        return absl::StrCat(interim,
+                            "HTTP/1.1 200 OK\r\nContent-Length: ", body.size(),
+                            "\r\n\r\n", body);
       case 1:
         return absl::StrCat(
             interim, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
