@@ -20,8 +20,8 @@ SYNCID = 5
 _numbers = itertools.count(1)
 
 
-def config(bed, partner, services, ipvs_version=1):
-  """A unit of Ballast beside the director `partner`."""
+def config(bed, partner, services, ipvs_version=1, ha=''):
+  """A unit of Ballast beside the director `partner`; `ha`: more of that."""
   return bed.config(f"""
 ha {{
   mode: SECOND
@@ -33,6 +33,7 @@ ha {{
   l4_updates: true
   sync_id: {SYNCID}
   pacify_starts: 0
+  {ha}
   wire: PLAIN
   plain {{ election: BY_COMMAND ipvs_version: {ipvs_version} }}
 }}

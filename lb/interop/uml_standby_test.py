@@ -4,7 +4,8 @@
 It lists what a master tells of: every connection and template. As a standby that
 serves, it learns them all from one kernel, each with state and server; told to
 take over, it tells another kernel, and that lists them as the first one did, with
-flags and times. What belonged to a client's server goes there still.
+flags and times. What belonged to a client's server goes there still. And of what
+Ballast carries itself a kernel knows as much.
 """
 
 import re
@@ -18,6 +19,9 @@ from network import check, check_equal, endpoint, eventually
 from uml_master_test import PERSISTENCE, Service, wanted_fields
 
 PORT = 7000
+# IPVS's own, of an open connection.
+TIMEOUTS = {'tcp': uml_master_test.TCP_STATES['ESTABLISHED'][1],
+            'udp': uml_master_test.UDP_TIMEOUT}
 FROM_SYNC = 0x20
 
 
@@ -83,8 +87,10 @@ def ballast_services(bed, services):
                for server in bed.servers]
     if one.persistent:
       servers.append(f'persistence {{ timeout_s: {PERSISTENCE} }}')
-    text += network.service(f'service{number}', one.vip, one.port, servers,
-                            protocol=one.protocol.upper())
+    text += network.service(
+        f'service{number}', one.vip, one.port, servers,
+        protocol=one.protocol.upper(),
+        idle_timeout_s=TIMEOUTS[one.protocol])
   return text
 
 
@@ -136,8 +142,52 @@ def check_told(lvs, wanted, version):
             state) or uml_master_test.TCP_STATES[state][1]
     check(timeout - 25 <= known.expires_s <= timeout,
           f'{identity}: {known.expires_s} s to live, of {timeout}')
+    # As they were when it was told of for the first time; whether it is inactive
+    # may have changed since.
+    mask = ~uml_master_test.INACTIVE
     flags = int(fields['flags'], 16) | FROM_SYNC
-    check_equal(hex(bound[identity]), hex(flags), f'{identity}: flags')
+    check_equal(hex(bound[identity] & mask), hex(flags & mask),
+                f'{identity}: flags')
+  check_inactive(lvs, wanted)
+
+
+def check_inactive(lvs, wanted):
+  """Which are: the kernel counts them by server."""
+  counts = {server: [0, 0] for server in lvs.counts()}
+  for identity, (_, server, state) in wanted.items():
+    if not is_template(identity):
+      counts[(f'{identity[0]} {identity[2]}', server)][
+          state != 'ESTABLISHED'] += 1
+  check_equal({server: list(found) for server, found in lvs.counts().items()},
+              counts, 'active and inactive connections')
+
+
+def wanted_of(services, version):
+  wanted = {}
+  for service in services:
+    if version == 0 and service.family == 6:
+      continue  # It has no words for them.
+    for identity, (server, state) in service.wanted().items():
+      wanted[identity] = (service, server, state)
+  return wanted
+
+
+def from_ballast_to_kernel(bed, version):
+  """What goes through Ballast is told as it changes, by IPVS's rule."""
+  with uml.Lvs(bed, stands_by=True) as lvs:
+    services = uml_master_test.make_services(bed, lvs)
+    ballast = standby.Serving(bed, standby.config(
+        bed, lvs, ballast_services(bed, services), version,
+        'l4_sync_threshold: 0 l4_sync_period: 1'))  # As '0 1' of the kernel.
+    lvs.sysctl('net/ipv4/vs/debug_level', 7)
+    lvs.log()
+    lvs.sync('backup', standby.SYNCID)
+    ballast.order('take')
+    kept = make_connections(services)
+    check_told(lvs, wanted_of(services, version), version)
+    print(f'version {version}: {ballast.end().splitlines()[0].strip()}',
+          flush=True)
+    del kept
 
 
 def from_kernel_to_kernel(bed, version):
@@ -154,12 +204,7 @@ def from_kernel_to_kernel(bed, version):
     one.sysctl('net/ipv4/vs/sync_threshold', '0 1')  # Each packet from the 2nd.
     one.sync('master', standby.SYNCID)
     kept = make_connections(services)
-    wanted = {}
-    for service in services:
-      if version == 0 and service.family == 6:
-        continue  # It has no words for them.
-      for identity, (server, state) in service.wanted().items():
-        wanted[identity] = (service, server, state)
+    wanted = wanted_of(services, version)
     check_learned(ballast, wanted)
 
     two.sysctl('net/ipv4/vs/debug_level', 7)
@@ -191,5 +236,14 @@ def version_0(bed):
   from_kernel_to_kernel(bed, 0)
 
 
+def told_in_version_1(bed):
+  from_ballast_to_kernel(bed, 1)
+
+
+def told_in_version_0(bed):
+  from_ballast_to_kernel(bed, 0)
+
+
 if __name__ == '__main__':
-  network.main(lists_what_a_master_tells, version_1, version_0)
+  network.main(lists_what_a_master_tells, version_1, version_0,
+               told_in_version_1, told_in_version_0)
