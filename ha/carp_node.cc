@@ -135,6 +135,7 @@ CarpAdvert CarpNode::MakeAdvert(CarpAction action, uint64_t counter) const {
 
 CarpActions CarpNode::Step(Instant now, const CarpEvent& event) {
   BALLAST_CHECK(now >= last_step_);  // A clock that runs back is our bug.
+  last_step_ = now;
   CarpActions actions;
   if (LateByTooMuch(now)) {  // C9
     if (role_ == CarpRole::kMaster) {
@@ -143,7 +144,6 @@ CarpActions CarpNode::Step(Instant now, const CarpEvent& event) {
       Wait(now);
     }
   }
-  last_step_ = now;
   if (const auto* heard = std::get_if<CarpHeard>(&event)) {
     OnHeard(now, *heard, actions);
   } else if (const auto* usable = std::get_if<CarpUsable>(&event)) {
@@ -152,6 +152,7 @@ CarpActions CarpNode::Step(Instant now, const CarpEvent& event) {
     OnSent(sent->ok);
   } else if (std::holds_alternative<CarpSwitchover>(event)) {
     if (role_ == CarpRole::kMaster) {  // C7
+      hold_until_ = now + 2 * master_down_time();
       Drop(now, CarpRole::kBackup, CarpReason::kSwitchover, actions);
       actions.push_back(CarpAction::kSendBowOut);
       preempts_ = false;
@@ -165,16 +166,21 @@ CarpActions CarpNode::Step(Instant now, const CarpEvent& event) {
   return actions;
 }
 
-bool CarpNode::LateByTooMuch(Instant now) const {
+absl::Duration CarpNode::patience() const {
   // With a short wait and a long interval, D may be no more than L.
-  const absl::Duration limit = std::max(master_down_time(), 2 * interval());
+  return std::max(master_down_time(), 2 * interval());
+}
+
+Instant CarpNode::lease() const { return last_advert_ + patience(); }
+
+bool CarpNode::LateByTooMuch(Instant now) const {
   switch (role_) {
     case CarpRole::kInit:
       return false;
     case CarpRole::kBackup:
-      return now > deadline_ + limit;
+      return now > deadline_ + patience();
     case CarpRole::kMaster:
-      return now > last_step_ + limit;
+      return now > lease();
   }
   return false;
 }
@@ -190,6 +196,7 @@ void CarpNode::OnTick(Instant now, CarpActions& actions) {
     return;
   }
   actions.push_back(CarpAction::kSendAdvert);  // C2
+  last_advert_ = now;
   deadline_ = now + interval();
   if (adverts_until_announce_ > 0 && --adverts_until_announce_ == 0) {
     actions.push_back(CarpAction::kAnnounce);
@@ -283,6 +290,7 @@ void CarpNode::Take(Instant now, CarpReason reason, CarpActions& actions) {
   reason_ = reason;
   ++taken_[static_cast<size_t>(reason)];
   preempts_ = options_.preempt == CarpPreempt::kAlways;
+  last_advert_ = now;
   deadline_ = now + interval();
   announce_at_ = now + kAnnounceAgainAfter;
   weaker_announced_until_ = now;

@@ -24,14 +24,14 @@
 //       master at once, a master does not yield to one. This unit never says it
 //       is demoted. From ucarp and FreeBSD the byte means nothing
 //   C7  an orderly end, or a planned switchover, of a master says base 255,
-//   skew
-//       255. A switchover disarms preemption until the unit takes over again
+//       skew 255. A switchover disarms preemption until the unit takes over
+//       again, and it waits 2 D for the peer to take over, who may not believe
+//       the bow-out
 //   C8  after three adverts in a row that could not be sent, the advert says
 //       skew 240 (if it is less) until three in a row were
-//   C9  a master that was not called for longer than D (or 2 L) is backup
-//   before
-//       anything else: somebody else is master by now. A backup called so late
-//       waits anew: it could not have heard
+//   C9  a master serves until lease(): D (or 2 L) after its last advert. Called
+//       later it is backup before anything else: somebody else is master by
+//       now. A backup called so late waits anew: it could not have heard
 //   C10 addresses are announced once more 1.5 s after taking over, besides
 //       ucarp's time right after the third advert
 //
@@ -151,6 +151,8 @@ class CarpNode {
   // What kSendAdvert or kSendBowOut sends; the caller signs it.
   CarpAdvert MakeAdvert(CarpAction action, uint64_t counter) const;
 
+  // C9: until when a master may serve, if it is not called any more.
+  Instant lease() const;
   absl::Duration interval() const;          // L
   absl::Duration master_down_time() const;  // D
 
@@ -163,6 +165,7 @@ class CarpNode {
   }
 
  private:
+  absl::Duration patience() const;
   bool LateByTooMuch(Instant now) const;
   void OnTick(Instant now, CarpActions& actions);
   void OnHeard(Instant now, const CarpHeard& heard, CarpActions& actions);
@@ -184,7 +187,9 @@ class CarpNode {
   bool left_ = false;
   bool preempts_;
   Instant last_step_;
-  Instant hold_until_;  // C1: by the initial wait, until an advert is heard.
+  // C1, C7: by the initial wait or a switchover, until an advert is heard.
+  Instant hold_until_;
+  Instant last_advert_;                  // Of a master.
   Instant deadline_ = Instant::Never();  // Of the next advert, or of C1.
   Instant announce_at_ = Instant::Never();
   Instant weaker_announced_until_;  // C4.

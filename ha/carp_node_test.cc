@@ -398,8 +398,11 @@ TEST(CarpNodeTest, ASwitchoverBowsOutAndSuspendsPreemption) {
               ElementsAre(kDropAddresses, kSendBowOut));
   EXPECT_EQ(node.role(), CarpRole::kBackup);
   EXPECT_EQ(node->reason(), CarpReason::kSwitchover);
+  // A peer that does not believe the bow-out must be able to come first.
+  EXPECT_EQ(node.deadline(), absl::Seconds(11));
   EXPECT_THAT(node.Hear(1, 100), IsEmpty());
-  // If nobody comes, it is back in its time, and then preempts as before.
+  // If it is gone again, this unit is back in its time, and then preempts as
+  // before.
   EXPECT_EQ(node.deadline(), absl::Seconds(8));
   node.BecomeMaster();
   (void)node.Hear(0, 100);
@@ -426,6 +429,19 @@ TEST(CarpNodeTest, AMasterNotCalledForItsWaitIsBackupBeforeAnythingElse) {
                       CarpHeard{.source = Ip("10.77.0.1"), .advbase = 1}),
               ElementsAre(kDropAddresses));
   EXPECT_EQ(node->dropped(CarpReason::kNotScheduled), 2u);
+}
+
+TEST(CarpNodeTest, OnlyItsOwnAdvertsProlongAMastersLease) {
+  Node node({.advbase = 1});
+  const absl::Duration took = node.BecomeMaster().now();
+  const Instant lease = node->lease();
+  EXPECT_EQ(lease - node->deadline(), absl::Seconds(2));  // D - L
+  (void)node.At(took + absl::Milliseconds(900),
+                CarpHeard{.source = Ip("10.77.0.1"), .advbase = 2});
+  EXPECT_EQ(node.role(), CarpRole::kMaster);
+  EXPECT_EQ(node->lease(), lease);
+  EXPECT_THAT(node.Tick(took + absl::Milliseconds(3001)),
+              ElementsAre(kDropAddresses));
 }
 
 TEST(CarpNodeTest, ABackupCalledFarTooLateWaitsAnew) {
