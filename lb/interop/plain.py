@@ -25,6 +25,15 @@ SECOND = '10.1.0.3'
 SECOND_INSIDE = '10.2.0.3'
 SHARED = '10.1.0.99'
 VHID = 99
+PASSWORD = 'kemp-secret'
+# Of all units here: an advert a second and a bit, takeover after three.
+TIMEOUT = 3
+
+
+def carp(skew=0, peer_skew=0, password=PASSWORD, more=''):
+  """What stands in plain { }."""
+  return (f'password: "{password}" advskew: {skew} peer_advskew: {peer_skew} '
+          f'{more}')
 
 
 class Unit:
@@ -35,6 +44,9 @@ class Unit:
     self.namespace = namespace
     self.number = number
     self.own, self.partner = own, partner
+    # Where it is plugged in.
+    self.ports = (('director0', 'director1') if number == 1
+                  else ('second0', 'second1'))
     self.folder = os.path.join(bed.folder, f'unit{number}')
     os.mkdir(self.folder)
     self.ballastd = network.Ballastd(namespace, self.folder,
@@ -53,6 +65,7 @@ ha {{
     partner_address: "{self.partner}"
   }}
   shared_address: "{SHARED}"
+  {'' if 'BY_COMMAND' in plain else f'timeout_s: {TIMEOUT}'}
   pacify_starts: 0
   l4_updates: true
   {ha}
@@ -105,10 +118,65 @@ ha {{
     self.ballastd.process.kill()
     self.ballastd.process.wait()
 
+  def reasons(self):
+    """Of each change of its role, in order."""
+    return re.findall(r'role \w+ -> \w+: (.*)$', self.ballastd.log(), re.M)
+
+  def cut(self):
+    """Off both switches."""
+    for port in self.ports:
+      self.bed.switch.ip(f'link set {port} nomaster')
+
+  def join(self):
+    for port, bridge in zip(self.ports, ('clients', 'servers')):
+      self.bed.switch.ip(f'link set {port} master {bridge}')
+
   def last_words(self):
     if not os.path.exists(self.ballastd.log_path):
       return ''
     return f'-- unit {self.number}\n{self.ballastd.log()[-3000:]}'
+
+
+class Ucarp:
+  """The real one, in the place of a unit; master, it has SHARED."""
+
+  def __init__(self, unit):
+    self._unit = unit
+    self._folder = os.path.join(unit.folder, 'ucarp')
+    os.mkdir(self._folder)
+    self._roles = os.path.join(self._folder, 'roles')
+    self._process = None
+    for name, role, verb in (('up', 'master', 'add'), ('down', 'backup', 'del')):
+      path = os.path.join(self._folder, name)
+      with open(path, 'w', encoding='ascii') as file:
+        file.write(f'#!/bin/sh\nip addr {verb} {SHARED}/32 dev outside\n'
+                   f'echo {role} >> {self._roles}\n')
+      os.chmod(path, 0o755)
+
+  def start(self, *options, skew=0, password=PASSWORD):
+    command = ['ucarp', '-i', 'outside', '-s', self._unit.own, '-v', str(VHID),
+               '-p', password, '-a', SHARED, '-b', '1', '-k', str(skew),
+               '-u', os.path.join(self._folder, 'up'),
+               '-d', os.path.join(self._folder, 'down'), '-n', *options]
+    open(self._roles, 'w', encoding='ascii').close()
+    with open(os.path.join(self._folder, 'log'), 'a', encoding='utf-8') as log:
+      self._process = self._unit.namespace.start(command, stdout=log, stderr=log)
+
+  def role(self):
+    with open(self._roles, encoding='ascii') as file:
+      roles = file.read().split()
+    return roles[-1] if roles else 'backup'
+
+  def await_role(self, role, seconds):
+    eventually(lambda: self.role() == role,
+               lambda: f'ucarp is {role}, not {self.role()}', seconds, 0.02)
+
+  def kill(self):
+    """Without a word, its address gone with it."""
+    self._process.kill()
+    self._process.wait()
+    self._unit.namespace.run(f'ip addr del {SHARED}/32 dev outside',
+                             check_status=False)
 
 
 class Bed(network.Bed):

@@ -144,6 +144,14 @@ PacketSteering Network::Steering(const config::Model& model) const {
   return steering;
 }
 
+MacAddress Network::MacOf(absl::string_view link) const {
+  for (const Interface& interface : interfaces_) {
+    if (interface.name == link) return interface.mac;
+  }
+  const LinkInfo* info = kernel_.FindLink(link);
+  return info == nullptr ? MacAddress() : info->mac.value_or(MacAddress());
+}
+
 int Network::IfIndex(uint16_t port) const {
   const LinkInfo* link = port < interfaces_.size()
                              ? kernel_.FindLink(interfaces_[port].name)

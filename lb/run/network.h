@@ -69,6 +69,10 @@ class Network {
     return info != nullptr && info->up && info->running;
   }
 
+  // What the floating addresses have on a link of `interfaces`, or the card has
+  // on another; zeros if there is none.
+  MacAddress MacOf(absl::string_view link) const;
+
   uint64_t errors() const { return errors_; }
 
  private:

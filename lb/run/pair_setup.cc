@@ -3,12 +3,17 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
+#include "ha/carp_frame.h"
+#include "ha/carp_node.h"
+#include "ha/carp_wire.h"
 #include "ha/start_counter.h"
 #include "io/base/status_macros.h"
 #include "io/file.h"
@@ -122,15 +127,66 @@ absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model) {
   return options;
 }
 
+namespace {
+
+ha::CarpManner MannerOf(config::CarpMake make) {
+  switch (make) {
+    case config::CarpMake::kUcarp:
+      return ha::CarpManner::kUcarp;
+    case config::CarpMake::kFreeBsd:
+      return ha::CarpManner::kFreeBsd;
+    case config::CarpMake::kOpenBsd:
+      return ha::CarpManner::kOpenBsd;
+  }
+  return ha::CarpManner::kUcarp;
+}
+
+absl::StatusOr<PlainPair::Carp> MakeCarp(const config::HighAvailability& pair,
+                                         const MacAddress& mac) {
+  const config::PlainPeer& plain = *pair.plain;
+  BALLAST_ASSIGN_OR_RETURN(ha::CarpKey key,
+                           ha::CarpKey::Create(plain.password, pair.virtual_id,
+                                               std::array{pair.shared}));
+  const auto link =
+      std::find_if(pair.links.begin(), pair.links.end(),
+                   [](const config::HaLink& each) { return each.check; });
+  const ha::CarpNode::Options node{
+      .advbase = plain.advbase,
+      .advskew = plain.advskew,
+      .dead_ratio = plain.dead_ratio,
+      .preempt = plain.preempt         ? ha::CarpPreempt::kAlways
+                 : pair.is_preferred() ? ha::CarpPreempt::kOnce
+                                       : ha::CarpPreempt::kOff,
+      .manner = MannerOf(plain.make),
+      .source = link->own.address,
+      .initial_wait = pair.initial_wait};
+  BALLAST_RETURN_IF_ERROR(ha::CarpNode::Validate(node));
+  return PlainPair::Carp{
+      .link = {.interface = link->interface,
+               .node = node,
+               .peer = {.source = plain.address,
+                        .advbase = plain.peer_advbase,
+                        .advskew = plain.peer_advskew,
+                        .allow_bow_out = plain.allow_bow_out},
+               .framing = {.source_mac = mac,
+                           .source = link->own.address,
+                           .delivery =
+                               pair.broadcast
+                                   ? ha::CarpDelivery::kEthernetBroadcast
+                                   : ha::CarpDelivery::kMulticast}},
+      .key = std::move(key)};
+}
+
+}  // namespace
+
 absl::StatusOr<PlainPair::Options> MakePlainPairOptions(
-    const config::Model& model) {
+    const config::Model& model, const MacAddress& mac) {
   const config::HighAvailability& pair = model.ha;
   const config::PlainPeer& plain = *pair.plain;
-  if (plain.election == config::PlainElection::kCarp) {
-    return absl::UnimplementedError(
-        "ha.plain.election: CARP is not served yet; BY_COMMAND is");
-  }
   PlainPair::Options options;
+  if (plain.election == config::PlainElection::kCarp) {
+    BALLAST_ASSIGN_OR_RETURN(options.carp, MakeCarp(pair, mac));
+  }
   BALLAST_ASSIGN_OR_RETURN(options.pacified, CountThisStart(model));
   options.reboot_on_link_failure = pair.reboot_on_link_failure;
   if (!pair.l4_updates) return options;

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "io/base/address.h"
 #include "lb/config/model.h"
 #include "lb/run/pair.h"
 #include "lb/run/plain_pair.h"
@@ -15,9 +16,10 @@ namespace ballast::run {
 
 // `model.ha` has a mode, and no `plain`. Counts this start in state_dir.
 absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model);
-// `model.ha` has a mode and `plain`. Counts this start in state_dir.
+// `model.ha` has a mode and `plain`. Counts this start in state_dir. `mac`:
+// what CARP's adverts come from.
 absl::StatusOr<PlainPair::Options> MakePlainPairOptions(
-    const config::Model& model);
+    const config::Model& model, const MacAddress& mac);
 
 // This process has been up for ha.pacify_window: it is stable.
 absl::Status RecordStableRun(const config::Model& model);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "ha/carp_receiver.h"
 #include "io/base/status_macros.h"
 #include "io/clock.h"
 
@@ -13,24 +14,75 @@ namespace {
 // More than any director sends (Linux: --sync-maxlen).
 constexpr size_t kSyncBytesMax = 65536;
 
+// A partner that was master too has missed what was told meanwhile. How often
+// it is told everything anew.
+constexpr absl::Duration kTellAnew = absl::Minutes(1);
+
+const char* ReasonText(ha::CarpReason reason) {
+  switch (reason) {
+    case ha::CarpReason::kStarted:
+      return "started";
+    case ha::CarpReason::kMasterSilent:
+      return "no active partner heard";
+    case ha::CarpReason::kMasterTooSlow:
+      return "the partner left the role";
+    case ha::CarpReason::kPreempted:
+      return "the partner is the slower one";
+    case ha::CarpReason::kMasterDemoted:
+      return "the partner is demoted";
+    case ha::CarpReason::kFasterPeer:
+      return "the partner is the faster one";
+    case ha::CarpReason::kTieLost:
+      return "both were active, the partner stays";
+    case ha::CarpReason::kSwitchover:
+      return "yielded to the partner";
+    case ha::CarpReason::kLeft:
+      return "shutting down";
+    case ha::CarpReason::kNotScheduled:
+      return "was not scheduled for the takeover time";
+    case ha::CarpReason::kNotUsable:
+      return "the HA interface is down";
+  }
+  return "unknown";
+}
+
+ha::Role RoleOf(ha::CarpRole role, ha::CarpReason reason) {
+  switch (role) {
+    case ha::CarpRole::kInit:
+      return reason == ha::CarpReason::kLeft ? ha::Role::kLeaving
+                                             : ha::Role::kPassive;
+    case ha::CarpRole::kBackup:
+      return ha::Role::kStandby;
+    case ha::CarpRole::kMaster:
+      return ha::Role::kActive;
+  }
+  return ha::Role::kPassive;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<PlainPair>> PlainPair::Open(
     Reactor& reactor, Options options, ha::StateTable& table, Owner& owner) {
   std::unique_ptr<PlainPair> pair(
-      new PlainPair(reactor, std::move(options), table, owner));
-  if (pair->options_.sync) BALLAST_RETURN_IF_ERROR(pair->OpenSync());
+      new PlainPair(reactor, options, table, owner));
+  if (pair->sync_options_) BALLAST_RETURN_IF_ERROR(pair->OpenSync());
+  if (options.carp && !options.pacified) {
+    BALLAST_ASSIGN_OR_RETURN(
+        pair->carp_, CarpLink::Open(reactor, std::move(options.carp->link),
+                                    std::move(options.carp->key), *pair));
+  }
   return pair;
 }
 
-PlainPair::PlainPair(Reactor& reactor, Options options, ha::StateTable& table,
-                     Owner& owner)
+PlainPair::PlainPair(Reactor& reactor, const Options& options,
+                     ha::StateTable& table, Owner& owner)
     : reactor_(reactor),
-      options_(std::move(options)),
+      sync_options_(options.sync),
+      reboot_on_link_failure_(options.reboot_on_link_failure),
       table_(table),
       owner_(owner),
-      role_(options_.pacified ? ha::Role::kPassive : ha::Role::kStandby),
-      reason_(options_.pacified ? "pacified: restarted too often" : "started"),
+      role_(options.pacified ? ha::Role::kPassive : ha::Role::kStandby),
+      reason_(options.pacified ? "pacified: restarted too often" : "started"),
       alarm_(reactor, [this] {
         sync_->Tick(MonotonicNow());
         Arm();
@@ -39,9 +91,9 @@ PlainPair::PlainPair(Reactor& reactor, Options options, ha::StateTable& table,
 absl::Status PlainPair::OpenSync() {
   BALLAST_ASSIGN_OR_RETURN(
       UdpMulticast socket,
-      UdpMulticast::Open({.group = options_.sync->group,
-                          .interface = options_.sync->interface}));
-  sync_.emplace(options_.sync->options, table_,
+      UdpMulticast::Open({.group = sync_options_->group,
+                          .interface = sync_options_->interface}));
+  sync_.emplace(sync_options_->options, table_,
                 static_cast<ha::IpvsPeer::Host&>(*this));
   socket_ = std::make_unique<PolledSocket<UdpMulticast>>(
       reactor_, std::move(socket), kSyncBytesMax,
@@ -53,7 +105,7 @@ absl::Status PlainPair::OpenSync() {
 }
 
 void PlainPair::OnSync(const ReceivedDatagram& datagram) {
-  if (datagram.source.address != options_.sync->partner) {
+  if (datagram.source.address != sync_options_->partner) {
     ++other_sender_;
     return;
   }
@@ -72,20 +124,38 @@ void PlainPair::SendSync(Instant now, std::span<const uint8_t> bytes) {
 
 // -- The role ----------------------------------------------------------------
 
-void PlainPair::Take() {
-  owner_.SetLease(Instant::Never());
+void PlainPair::OnTake() {
   owner_.SetActive(true);
   if (sync_.has_value()) sync_->Lead(MonotonicNow());
   Arm();
 }
 
-void PlainPair::Drop() {
+void PlainPair::OnDrop() {
   owner_.SetLease(MonotonicNow());
   owner_.SetActive(false);
   // What the directors did until just now is told before anybody else serves.
   if (sync_.has_value()) sync_->Follow(MonotonicNow());
   Arm();
 }
+
+void PlainPair::OnAnnounce() { owner_.Reannounce(); }
+
+void PlainPair::OnCarpRole(ha::CarpRole role, ha::CarpReason reason) {
+  ChangeRole(RoleOf(role, reason),
+             hung_ ? "a packet thread hung" : ReasonText(reason));
+}
+
+void PlainPair::OnLease(Instant until) { owner_.SetLease(until); }
+
+void PlainPair::OnWeakerMaster() {
+  const Instant now = MonotonicNow();
+  if (!sync_.has_value() || now < next_told_anew_) return;
+  next_told_anew_ = now + kTellAnew;
+  sync_->Resync(now);
+  Arm();
+}
+
+void PlainPair::OnRefused(absl::string_view line) { owner_.Say(line); }
 
 void PlainPair::ChangeRole(ha::Role to, const char* reason) {
   owner_.Say(absl::StrCat("role ", ha::RoleName(role_), " -> ",
@@ -96,33 +166,44 @@ void PlainPair::ChangeRole(ha::Role to, const char* reason) {
 }
 
 absl::Status PlainPair::Switchover() {
-  switch (role_) {
-    case ha::Role::kActive:
-      Drop();
-      ChangeRole(ha::Role::kStandby, "by command");
-      return absl::OkStatus();
-    case ha::Role::kStandby:
-      Take();
-      ChangeRole(ha::Role::kActive, "by command");
-      return absl::OkStatus();
-    default:
-      return absl::FailedPreconditionError(
-          absl::StrCat("switchover: this unit is ", ha::RoleName(role_), " (",
-                       reason_, ")"));
+  if (carp_ != nullptr && role_ == ha::Role::kActive) {
+    carp_->Switchover();
+  } else if (role_ == ha::Role::kActive) {
+    OnDrop();
+    ChangeRole(ha::Role::kStandby, "by command");
+  } else if (carp_ == nullptr && role_ == ha::Role::kStandby) {
+    owner_.SetLease(Instant::Never());
+    OnTake();
+    ChangeRole(ha::Role::kActive, "by command");
+  } else {
+    return absl::FailedPreconditionError(
+        absl::StrCat("switchover: this unit is ", ha::RoleName(role_), " (",
+                     reason_, "), and has no role to give"));
   }
+  return absl::OkStatus();
 }
 
 void PlainPair::OnPacketThreadHung() {
   if (role_ != ha::Role::kActive) return;
-  Drop();
-  ChangeRole(ha::Role::kStandby, "a packet thread hung");
+  hung_ = true;
+  if (carp_ != nullptr) {
+    carp_->Switchover();
+  } else {
+    OnDrop();
+    ChangeRole(ha::Role::kStandby, "a packet thread hung");
+  }
+  hung_ = false;
 }
 
 void PlainPair::Leave(absl::Duration patience) {
   (void)patience;  // Nobody answers.
   if (left()) return;
-  if (role_ == ha::Role::kActive) Drop();
-  ChangeRole(ha::Role::kLeaving, "shutting down");
+  if (carp_ != nullptr) {
+    carp_->Leave();
+  } else if (role_ == ha::Role::kActive) {
+    OnDrop();
+  }
+  if (!left()) ChangeRole(ha::Role::kLeaving, "shutting down");
 }
 
 void PlainPair::SetLinks(const std::vector<bool>& up) {
@@ -130,12 +211,16 @@ void PlainPair::SetLinks(const std::vector<bool>& up) {
   for (size_t i = 0; i < up.size(); ++i) {
     const bool failed = links_[i] && !up[i];
     links_[i] = up[i];
-    if (!failed || !options_.reboot_on_link_failure || rebooted_ ||
+    if (!failed || !reboot_on_link_failure_ || rebooted_ ||
         (role_ != ha::Role::kActive && role_ != ha::Role::kStandby)) {
       continue;
     }
     rebooted_ = true;
     owner_.Reboot();
+  }
+  if (carp_ != nullptr && links_[0] != link_usable_) {
+    link_usable_ = links_[0];
+    carp_->SetUsable(link_usable_);
   }
 }
 
@@ -183,13 +268,29 @@ void PlainPair::Collect(PairStatistics* statistics) const {
   statistics->role = ha::RoleName(role_);
   statistics->reason = reason_;
   statistics->status = absl::StrCat(statistics->role, ": ", reason_);
-  statistics->partner = "not watched";
+  if (carp_ == nullptr) {
+    statistics->partner = "not watched";
+  } else if (carp_->hears_master(MonotonicNow())) {
+    statistics->partner =
+        role_ == ha::Role::kActive ? "both units are active" : "active";
+  } else {
+    statistics->partner =
+        role_ == ha::Role::kActive ? "silent, as a standby is" : "not heard";
+  }
   statistics->role_changes = role_changes_;
   const auto refuse = [&](std::string reason, uint64_t count) {
     if (count == 0) return;
     statistics->refused += count;
     statistics->refused_by_reason.emplace_back(std::move(reason), count);
   };
+  if (carp_ != nullptr) {
+    for (size_t i = 1; i < ha::kCarpRefusalCount; ++i) {
+      const auto refusal = static_cast<ha::CarpRefusal>(i);
+      if (refusal == ha::CarpRefusal::kOwn) continue;
+      refuse(absl::StrCat("carp_", ha::CarpRefusalName(refusal)),
+             carp_->receiver().count(refusal));
+    }
+  }
   if (!sync_.has_value()) return;
   const ha::IpvsPeer::Stats& stats = sync_->stats();
   statistics->records_sent = stats.records_sent;

@@ -21,8 +21,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "ha/advert.h"
+#include "ha/carp_node.h"
+#include "ha/carp_wire.h"
 #include "ha/ipvs_peer.h"
 #include "ha/state_table.h"
 #include "io/base/address.h"
@@ -30,13 +33,22 @@
 #include "io/reactor.h"
 #include "io/udp_multicast.h"
 #include "lb/run/alarm.h"
+#include "lb/run/carp_link.h"
 #include "lb/run/partner.h"
 #include "lb/run/polled_socket.h"
 
 namespace ballast::run {
 
-class PlainPair : public Partner, private ha::IpvsPeer::Host {
+class PlainPair : public Partner,
+                  private ha::IpvsPeer::Host,
+                  private CarpLink::Owner {
  public:
+  using Owner = Partner::Owner;
+
+  struct Carp {
+    CarpLink::Options link;
+    ha::CarpKey key;
+  };
   struct Sync {
     ha::IpvsPeer::Options options;
     std::string interface;
@@ -44,6 +56,7 @@ class PlainPair : public Partner, private ha::IpvsPeer::Host {
     Address partner;  // Nobody else's messages count.
   };
   struct Options {
+    std::optional<Carp> carp;  // Unset: the role is taken by command.
     std::optional<Sync> sync;  // Unset: connections are not told.
     bool pacified = false;     // Keeps out.
     bool reboot_on_link_failure = false;
@@ -57,7 +70,7 @@ class PlainPair : public Partner, private ha::IpvsPeer::Host {
 
   void SetLinks(const std::vector<bool>& up) override;
   absl::Status Apply(const config::Model& model) override;
-  // By command: takes the role, or gives it up.
+  // An active unit gives the role up. By command, a standby takes it.
   absl::Status Switchover() override;
   absl::Status Resync() override;
   absl::Status OfferConfig(uint64_t generation, std::vector<uint8_t> config,
@@ -70,34 +83,46 @@ class PlainPair : public Partner, private ha::IpvsPeer::Host {
   void Collect(PairStatistics* statistics) const override;
 
  private:
-  PlainPair(Reactor& reactor, Options options, ha::StateTable& table,
+  PlainPair(Reactor& reactor, const Options& options, ha::StateTable& table,
             Owner& owner);
   absl::Status OpenSync();
   void OnSync(const ReceivedDatagram& datagram);
   void Arm();
 
-  // Serve, and tell; or neither.
-  void Take();
-  void Drop();
   void ChangeRole(ha::Role to, const char* reason);
+
+  // CarpLink::Owner. The first two also by command: serve, and tell; or
+  // neither.
+  void OnTake() override;
+  void OnDrop() override;
+  void OnAnnounce() override;
+  void OnCarpRole(ha::CarpRole role, ha::CarpReason reason) override;
+  void OnLease(Instant until) override;
+  void OnWeakerMaster() override;
+  void OnRefused(absl::string_view line) override;
 
   // ha::IpvsPeer::Host.
   void SendSync(Instant now, std::span<const uint8_t> bytes) override;
 
   Reactor& reactor_;
-  const Options options_;
+  const std::optional<Sync> sync_options_;
+  const bool reboot_on_link_failure_;
   ha::StateTable& table_;
   Owner& owner_;
   ha::Role role_ = ha::Role::kStandby;
   const char* reason_;
   uint64_t role_changes_ = 0;
   std::vector<bool> links_;
+  bool link_usable_ = true;  // As CARP knows it.
   bool rebooted_ = false;
   std::unique_ptr<PolledSocket<UdpMulticast>> socket_;
   std::optional<ha::IpvsPeer> sync_;
   uint64_t send_failed_ = 0;
   uint64_t other_sender_ = 0;  // Updates of somebody else than the partner.
+  Instant next_told_anew_ = Instant::FromNanos(0);
+  bool hung_ = false;
   Alarm alarm_;
+  std::unique_ptr<CarpLink> carp_;
 };
 
 }  // namespace ballast::run

@@ -19,12 +19,18 @@ absl::Status Unit::OpenPair() {
   const config::HighAvailability& ha = model_->ha;
   std::string takes_over;
   if (ha.plain.has_value()) {
-    BALLAST_ASSIGN_OR_RETURN(PlainPair::Options options,
-                             MakePlainPairOptions(*model_));
+    const auto checked =
+        std::find_if(ha.links.begin(), ha.links.end(),
+                     [](const config::HaLink& link) { return link.check; });
+    BALLAST_ASSIGN_OR_RETURN(
+        PlainPair::Options options,
+        MakePlainPairOptions(*model_, network_->MacOf(checked->interface)));
     BALLAST_ASSIGN_OR_RETURN(
         partner_,
         PlainPair::Open(*reactor_, std::move(options), *table_, *this));
-    takes_over = "takes and gives the role by command";
+    takes_over = ha.plain->election == config::PlainElection::kByCommand
+                     ? "takes and gives the role by command"
+                     : "speaks CARP";
   } else {
     BALLAST_ASSIGN_OR_RETURN(Pair::Options options, MakePairOptions(*model_));
     BALLAST_ASSIGN_OR_RETURN(
