@@ -98,7 +98,9 @@ constexpr Command kCommands[] = {
     {"key id", "FILE|KEY",
      "prints the id of each key in FILE, or of KEY itself", KeyId},
     {"status", "SOCKET", "role, partner and replication of a ballastd", Status},
-    {"switchover", "SOCKET", "the active unit hands its role over", Switchover},
+    {"switchover", "SOCKET",
+     "the active unit hands its role over; by command, a standby takes it",
+     Switchover},
     {"resync", "SOCKET", "the active unit gives its whole table anew", Resync},
     {"update", "SOCKET", "the active unit gives its configuration now", Update},
 };

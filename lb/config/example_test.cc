@@ -17,6 +17,7 @@ namespace {
 
 std::string single_path;
 std::string pair_path;
+std::string plain_path;
 
 proto::Config Load(const std::string& path) {
   std::ifstream file(path);
@@ -58,13 +59,30 @@ TEST(ExampleTest, PairIsValidOnBothUnitsWithoutWarning) {
   EXPECT_EQ(SharedDigest(first), SharedDigest(second));
 }
 
+TEST(ExampleTest, PairWithAnotherMakeIsValidByCarpAndByCommand) {
+  const proto::Config carp = Load(plain_path);
+  // As the file tells the operator to change it.
+  proto::Config by_command = carp;
+  by_command.mutable_ha()->clear_timeout_s();
+  by_command.mutable_ha()->clear_plain();
+  by_command.mutable_ha()->mutable_plain()->set_election(
+      proto::PlainPeer::BY_COMMAND);
+  for (const proto::Config& unit : {carp, by_command}) {
+    const Validated validated = Validate(unit, 1);
+    EXPECT_EQ(Report(validated), "");
+    ASSERT_NE(validated.model, nullptr);
+    EXPECT_TRUE(validated.model->ha.plain.has_value());
+  }
+}
+
 }  // namespace
 }  // namespace ballast::config
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   ballast::config::single_path = argv[1];
   ballast::config::pair_path = argv[2];
+  ballast::config::plain_path = argv[3];
   return RUN_ALL_TESTS();
 }
