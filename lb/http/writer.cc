@@ -55,6 +55,17 @@ bool NamedByConnection(const Fields& fields, absl::string_view name) {
   return named;
 }
 
+// Commonly it does not, and the fields need not be compared with it.
+bool ConnectionNamesFields(const Fields& fields) {
+  bool names = false;
+  fields.ForEachElement(FieldId::kConnection, [&](absl::string_view option) {
+    names = names || !(absl::EqualsIgnoreCase(option, "keep-alive") ||
+                       absl::EqualsIgnoreCase(option, "close") ||
+                       absl::EqualsIgnoreCase(option, "upgrade"));
+  });
+  return names;
+}
+
 struct Kept {
   bool length = false;
   bool expect = false;
@@ -63,10 +74,7 @@ struct Kept {
 };
 
 void WriteFields(const Fields& fields, const Kept& kept, Pen* pen) {
-  bool has_connection = false;
-  for (size_t i = 0; i < fields.size() && !has_connection; ++i) {
-    has_connection = fields.id(i) == FieldId::kConnection;
-  }
+  const bool names_fields = ConnectionNamesFields(fields);
   for (size_t i = 0; i < fields.size(); ++i) {
     switch (fields.id(i)) {
       case FieldId::kConnection:
@@ -92,7 +100,7 @@ void WriteFields(const Fields& fields, const Kept& kept, Pen* pen) {
         break;
     }
     const Field field = fields[i];
-    if (has_connection && !(kept.upgrade && field.id == FieldId::kUpgrade) &&
+    if (names_fields && !(kept.upgrade && field.id == FieldId::kUpgrade) &&
         NamedByConnection(fields, field.name)) {
       continue;
     }

@@ -81,7 +81,8 @@ void Exchange::ServerConnected(Instant now, bool reused) {
 }
 
 void Exchange::SendHead() {
-  const std::string server = connect_.choice.server.ToString();
+  std::string server;
+  if (request_->host().empty()) server = connect_.choice.server.ToString();
   http::RequestWriting writing{
       .framing = request_->framing,
       .content_length = request_->content_length,
