@@ -145,6 +145,12 @@ void Election::OnAdvertWhileListening(bool was_active) {
   if (was_active || hand_over_ || claimant_gone) Free(RoleReason::kPeerLeft);
 }
 
+void Election::OnPeerStarted(Instant now) {
+  Begin(now);
+  if (role_ == Role::kActive) actions_.push_back(Action::kReannounce);
+  Settle();
+}
+
 void Election::OnLink(Instant now, int interface, bool up) {
   Begin(now);
   if (role_ == Role::kSingle) return;

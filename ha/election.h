@@ -28,7 +28,8 @@
 //   E5  two that are active: the preferred one stays, else First (H7, H8). The
 //       other hands its table over, for T at the most, and then yields; then
 //       the one that stays announces its addresses again. It learns of a
-//       takeover whose adverts it did not hear by their count in later ones
+//       takeover whose adverts it did not hear by their count in later ones;
+//       what a partner did before it started anew is not known: so then, too
 //   E6  an active unit with an HA interface down offers the role to a peer that
 //       has all of its up
 //   E7  a unit that was not called for T or longer while active is standby
@@ -130,6 +131,8 @@ class Election {
   // every one given here before (by its sequence: an older one says what is no
   // longer so, and is dropped by the owner).
   void OnAdvert(Instant now, int interface, const Advert& advert);
+  // Another start of the partner has proven itself; its advert follows.
+  void OnPeerStarted(Instant now);
   // Carrier of an HA check interface.
   void OnLink(Instant now, int interface, bool up);
   // The pair's stream ended and the peer's host refuses another one. What it

@@ -204,6 +204,17 @@ TEST(ElectionRulesTest, E5_ATakeoverThatWasNotHeardIsKnownByItsCount) {
   EXPECT_THAT(unit.Hear(standby), IsEmpty());
 }
 
+TEST(ElectionRulesTest, E5_WhatAPartnerDidBeforeItStartedAnewIsAnnouncedOver) {
+  Unit active = ActiveUnit(First());
+  active.Hear(From(Second(), Role::kStandby));
+  active.election.OnPeerStarted(active.now());
+  EXPECT_THAT(active.Taken(), ElementsAre(Action::kReannounce));
+  // Nothing is announced by a unit that does not serve.
+  Unit standby = StandbyUnit(First(), Second());
+  standby.election.OnPeerStarted(standby.now());
+  EXPECT_THAT(standby.Taken(), IsEmpty());
+}
+
 TEST(ElectionRulesTest, E5_APeerThatServedInSilenceIsAnnouncedOver) {
   Unit unit = StandbyUnit(First(), Second());
   unit.Run(2 * kT);

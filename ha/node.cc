@@ -84,6 +84,7 @@ void Node::OnAdvert(Instant now, int interface,
     followed_.reset();
     advert_sequence_ = 0;
     opener_.Pin(opened.unit, opened.boot);
+    election_.OnPeerStarted(now);
   }
   if (fresh && opened.sequence < advert_sequence_) {
     ++stats_.overtaken;
@@ -310,13 +311,16 @@ void Node::SendAdverts(Instant now) {
 }
 
 void Node::Settle(Instant now) {
-  // An action may cause the next; each causes a bounded number.
-  for (int round = 0; round < 8; ++round) {
+  // What one action causes comes before the peer is followed: it may end this
+  // unit's own leadership, and would end the following too. Each causes a
+  // bounded number.
+  bool followed = false;
+  for (int round = 0; round < 16; ++round) {
     const std::vector<Action> actions = election_.TakeActions();
-    if (round > 0 && actions.empty()) break;
-    // Before the peer is followed: one may end this unit's own leadership, and
-    // would end the following too.
+    if (followed && actions.empty()) break;
     for (const Action action : actions) Carry(now, action);
+    followed = actions.empty();
+    if (!followed) continue;
     FollowPeer(now);
     election_.OnSync(now, replicator_.complete(), replicator_.position());
   }
@@ -354,8 +358,9 @@ void Node::Carry(Instant now, Action action) {
       replicator_.Finish(now);
       return;
     case Action::kGiveTable:
-      replicator_.GiveTable(now, [this](bool complete) {
-        election_.OnTableGiven(now_, complete);
+      // The end of one that was begun before says nothing of this one.
+      replicator_.GiveTable(now, [this, give = ++gives_](bool complete) {
+        if (give == gives_) election_.OnTableGiven(now_, complete);
       });
       return;
     case Action::kReannounce:

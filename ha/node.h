@@ -184,6 +184,7 @@ class Node : private Replicator::Host {
   // The leadership that is followed: the peer's boot, and whether it has been
   // active without a pause.
   std::optional<BootId> followed_;
+  uint64_t gives_ = 0;  // Tables given, or begun to be.
   uint64_t changes_seen_ = 0;
   uint64_t config_generation_ = 0;
   std::vector<uint8_t> config_;
