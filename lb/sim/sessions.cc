@@ -66,8 +66,24 @@ std::shared_ptr<const config::Model> MakeModel(int servers,
 
 Sessions::Sessions(int count, std::mt19937_64& random, Wire& wire, Instant now)
     : random_(random), wire_(wire), sessions_(static_cast<size_t>(count)) {
-  for (size_t i = 0; i < sessions_.size(); ++i) {
-    sessions_[i].next = now + absl::Milliseconds(100 + random_() % 8000);
+  earliest_ = Instant::Never();
+  for (Session& session : sessions_) {
+    session.next = now + absl::Milliseconds(100 + random_() % 8000);
+    earliest_ = std::min(earliest_, session.next);
+  }
+}
+
+void Sessions::Schedule(Session& session, Instant next) {
+  const bool was_first = session.next == earliest_;
+  session.next = next;
+  if (next <= earliest_) {
+    earliest_ = next;
+  } else if (was_first) {
+    const auto sooner = [](const Session& a, const Session& b) {
+      return a.next < b.next;
+    };
+    earliest_ =
+        std::min_element(sessions_.begin(), sessions_.end(), sooner)->next;
   }
 }
 
@@ -83,6 +99,7 @@ void Sessions::Begin(Instant now, Session& session) {
   session.under_way = true;
   session.asked = now;
   session.pause = kResendFirst;
+  session.told = Instant();
   session.excused = false;
   // One in eight is nearly idle, and lives long.
   const bool idle = random_() % 8 == 0;
@@ -97,7 +114,7 @@ void Sessions::Send(Instant now, Session& session) {
   Segment segment{session.client, session.service, kAck, session.number};
   if (session.state == Session::State::kConnecting) segment.flags = kSyn;
   if (session.state == Session::State::kEnding) segment.flags = kFin | kAck;
-  session.next = now + session.pause;
+  Schedule(session, now + session.pause);
   session.pause = std::min(2 * session.pause, kResendLast);
   wire_.ToUnit(/*clients*/ 0, session.service.address, segment);
 }
@@ -106,7 +123,7 @@ void Sessions::Restart(Instant now, Session& session) {
   by_key_.erase(session.key());
   session.state = Session::State::kIdle;
   session.under_way = false;
-  session.next = now + absl::Milliseconds(100 + random_() % 2000);
+  Schedule(session, now + absl::Milliseconds(100 + random_() % 2000));
 }
 
 void Sessions::Excuse(Instant now, Session& session) {
@@ -147,12 +164,12 @@ void Sessions::OnClientSegment(Instant now, const Segment& segment) {
       // The handshake's last segment is answered by nobody.
       wire_.ToUnit(0, session.service.address,
                    {session.client, session.service, kAck, 0});
-      session.next = now + absl::Milliseconds(5);
+      Schedule(session, now + absl::Milliseconds(5));
       return;
     }
     case Session::State::kOpen:
       if (now >= session.end) session.state = Session::State::kEnding;
-      session.next = now + session.interval;
+      Schedule(session, now + session.interval);
       return;
     case Session::State::kEnding:
       ++stats_.ended;
@@ -209,14 +226,6 @@ void Sessions::Tick(Instant now) {
     }
     Send(now, session);
   }
-}
-
-Instant Sessions::deadline() const {
-  Instant deadline = Instant::Never();
-  for (const Session& session : sessions_) {
-    deadline = std::min(deadline, session.next);
-  }
-  return deadline;
 }
 
 absl::Duration Sessions::longest_wait(Instant now) const {

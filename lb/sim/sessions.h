@@ -52,7 +52,7 @@ class Sessions {
   void OnClientSegment(Instant now, const Segment& segment);
   void OnServerSegment(Instant now, const Segment& segment);
   void Tick(Instant now);
-  Instant deadline() const;
+  Instant deadline() const { return earliest_; }
 
   struct Session {
     enum class State : uint8_t { kIdle, kConnecting, kOpen, kEnding };
@@ -67,6 +67,7 @@ class Sessions {
     Instant end;    // Of this connection.
     absl::Duration pause;
     absl::Duration interval;
+    Instant told;          // When it was first seen to be told of.
     bool excused = false;  // May be lost: nobody was told of it.
     std::string loss;      // Why it was lost; empty: it is not.
 
@@ -90,6 +91,7 @@ class Sessions {
   absl::Duration longest_wait(Instant now) const;
 
  private:
+  void Schedule(Session& session, Instant next);
   void Begin(Instant now, Session& session);
   void Restart(Instant now, Session& session);
   void Send(Instant now, Session& session);
@@ -98,6 +100,7 @@ class Sessions {
   std::mt19937_64& random_;
   Wire& wire_;
   std::vector<Session> sessions_;
+  Instant earliest_;  // Session::next of all of them.
   absl::flat_hash_map<FlowKey, size_t> by_key_;
   // Of each server's connections, the last segment's number.
   absl::flat_hash_map<FlowKey, uint32_t> at_servers_;

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "lb/sim/faults.h"
 
 namespace ballast::sim {
 namespace {

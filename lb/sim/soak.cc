@@ -6,19 +6,22 @@
 //   --seeds=N --first_seed=S   which; 1000 from 1
 //   --faults=N --only=NAME     how many each, and of one kind alone
 //   --keep_going               counts failures, and goes on
+//   --expect=V4                a seed must fail, and break that invariant
 //   --trace                    tells what happens, event by event
 // Prints its progress every two seconds and one line of totals; exits with 1 if
-// a seed failed, which it names.
+// a seed failed, which it names (with --expect: if none did so).
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "lb/sim/faults.h"
 #include "lb/sim/simulation.h"
 
 namespace ballast::sim {
@@ -28,6 +31,7 @@ struct Settings {
   uint64_t seeds = 1000;
   uint64_t first_seed = 1;
   bool keep_going = false;
+  std::string expect;
   Options options;
 };
 
@@ -54,6 +58,10 @@ bool Parse(absl::string_view argument, Settings* settings) {
   if (absl::ConsumePrefix(&argument, "--only=")) {
     return ParseFault(argument, &settings->options.only);
   }
+  if (absl::ConsumePrefix(&argument, "--expect=")) {
+    settings->expect = std::string(argument);
+    return true;
+  }
   if (argument == "--trace") return settings->options.trace = true;
   if (argument == "--keep_going") return settings->keep_going = true;
   return false;
@@ -69,6 +77,7 @@ int Soak(const Settings& settings) {
   const double start = Seconds();
   double told = start;
   uint64_t failures = 0;
+  std::string failure;
   uint64_t done = 0;
   Outcome total;
   const auto say = [&](const char* what) {
@@ -111,6 +120,7 @@ int Soak(const Settings& settings) {
     total.events += outcome.events;
     if (!outcome.failure.empty()) {
       ++failures;
+      failure = outcome.failure;
       std::printf("seed %llu FAILED %s (faults: %s)\n",
                   static_cast<unsigned long long>(options.seed),
                   outcome.failure.c_str(), outcome.faults.c_str());
@@ -122,7 +132,12 @@ int Soak(const Settings& settings) {
     }
   }
   say("total");
-  return failures == 0 ? 0 : 1;
+  if (settings.expect.empty()) return failures == 0 ? 0 : 1;
+  const bool as_expected = absl::StartsWith(failure, settings.expect + " ");
+  std::printf(
+      "%s %s\n", settings.expect.c_str(),
+      as_expected ? "is broken, as expected" : "is NOT what was broken");
+  return as_expected ? 0 : 1;
 }
 
 }  // namespace

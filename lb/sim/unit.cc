@@ -71,6 +71,7 @@ Unit::Unit(const Options& options, std::shared_ptr<const config::Model> model,
   director_->SetSync({.settings = options.sync});
   director_->SetFollowing(now, true);
   table_ = std::make_unique<l4::DirectorStateTable>(*director_);
+  ledger_ = std::make_unique<Ledger>(*table_);
   ha::Node::Options node;
   node.election.mode =
       options.number == 0 ? ha::Mode::kFirst : ha::Mode::kSecond;
@@ -82,7 +83,7 @@ Unit::Unit(const Options& options, std::shared_ptr<const config::Model> model,
   node.keys = {ha::PairKey{1, 2, 3}};
   node.unit = static_cast<uint16_t>(1 + options.number);
   node.boot = random_();
-  node_ = std::make_unique<ha::Node>(node, *table_, *this, now);
+  node_ = std::make_unique<ha::Node>(node, *ledger_, *this, now);
 }
 
 void Unit::Receive(Instant now, Frame frame) {
@@ -150,8 +151,9 @@ bool Unit::SendStream(Instant now, std::span<const uint8_t> bytes) {
   return world_.OnStream(options_.number, {bytes.begin(), bytes.end()});
 }
 void Unit::TakeRole(Instant now) {
-  was_complete_ = node_->replicator().complete();
+  world_.OnTake(options_.number);
   director_->SetActive(now, true, /*at_once=*/true);
+  director_->SetFollowing(now, false);
   Emit(now);
 }
 void Unit::DropRole(Instant now) {

@@ -17,6 +17,7 @@
 #include "lb/l4/director.h"
 #include "lb/l4/director_state_table.h"
 #include "lb/l4/plan.h"
+#include "lb/sim/ledger.h"
 
 namespace ballast::sim {
 
@@ -37,6 +38,9 @@ class Unit : public ha::Node::Host {
     virtual void OnSync(int unit, std::vector<uint8_t> bytes) = 0;
     // False: there is no stream.
     virtual bool OnStream(int unit, std::vector<uint8_t> bytes) = 0;
+    // It takes the role; its replicator still has its former one.
+    virtual void OnTake(int unit) = 0;
+    // A role changed, and all that goes with it.
     virtual void OnRole(int unit, const ha::RoleChange& change) = 0;
     virtual void OnConfig(int unit, uint64_t generation,
                           std::span<const uint8_t> config) = 0;
@@ -48,9 +52,6 @@ class Unit : public ha::Node::Host {
     absl::Duration interval = absl::Milliseconds(100);
     bool preferred = false;
     ha::SyncSettings sync;
-    // Broken on purpose, to see that the simulation notices.
-    bool drop_completeness_gate = false;
-    bool skip_tie_break = false;
   };
 
   Unit(const Options& options, std::shared_ptr<const config::Model> model,
@@ -66,12 +67,11 @@ class Unit : public ha::Node::Host {
   bool serving(Instant now) const {
     return director_->active() && now < node_->lease();
   }
-  // V4: whether the table was complete when the role was last taken. (To be
-  // asked after that, it is too late: who leads follows nobody.)
-  bool was_complete() const { return was_complete_; }
   ha::Node& node() { return *node_; }
   const ha::Node& node() const { return *node_; }
   l4::Director& director() { return *director_; }
+  Ledger& ledger() { return *ledger_; }
+  const Ledger& ledger() const { return *ledger_; }
 
  private:
   // ha::Node::Host.
@@ -97,9 +97,9 @@ class Unit : public ha::Node::Host {
   l4::PlanBuilder builder_;
   std::unique_ptr<l4::Director> director_;
   std::unique_ptr<l4::DirectorStateTable> table_;
+  std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<ha::Node> node_;
   Instant next_emit_;
-  bool was_complete_ = false;
 };
 
 // The MAC of unit `number`, and of any host.
