@@ -179,7 +179,8 @@ class Simulation : public Unit::World,
     configured_[static_cast<size_t>(unit)] = {config.empty() ? 2 : config[0],
                                               generation};
     HostOf(unit).unit()->Configure(HostOf(unit).local(), ModelOf(unit));
-    HostOf(unit).unit()->node().SetConfigGeneration(generation);
+    HostOf(unit).unit()->node().KeepConfig(generation,
+                                           {config.begin(), config.end()});
   }
 
   void OnFrame(int unit, uint16_t port,
