@@ -57,6 +57,9 @@ struct Field {
 
 class Fields {
  public:
+  static constexpr size_t kKeptBytes = 4096;
+  static constexpr size_t kKeptFields = 64;
+
   size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
   // Valid until the next edit.
@@ -84,9 +87,12 @@ class Fields {
   size_t Remove(absl::string_view name);
   size_t Remove(FieldId id);  // Not kOther.
 
+  // Keeps what a common head needs, and gives back what a large one took.
   void Clear() {
     text_.clear();
     entries_.clear();
+    if (text_.capacity() > kKeptBytes) std::string().swap(text_);
+    if (entries_.capacity() > kKeptFields) std::vector<Entry>().swap(entries_);
   }
 
   // For readers: the bytes of a head, and fields that lie in them.

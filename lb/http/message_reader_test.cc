@@ -204,6 +204,17 @@ TEST(RequestReaderTest, EveryCutOfAStreamReadsAlike) {
   }
 }
 
+// A sender that ends its lines with LF alone never sends what a strict reader
+// waits for: it has to be told at once.
+TEST(RequestReaderTest, BareLineFeedsAreRefusedBeforeTheHeadIsComplete) {
+  for (const size_t piece : {1, 2, 3, 5, 1000}) {
+    const Transcript t = ReadRequests("GET / HTTP/1.1\r\nHost: a\nX: y\n\n", {},
+                                      [piece](size_t) { return piece; });
+    EXPECT_TRUE(t.refusal == Refusal::kBareLineFeed)
+        << RefusalName(t.refusal) << " in pieces of " << piece;
+  }
+}
+
 // Limits: the last size that passes, and the next.
 struct Limit {
   const char* name;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "io/base/check.h"
 
 namespace ballast::l7 {
@@ -9,6 +11,21 @@ namespace {
 
 absl::string_view Text(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// RFC 9110 §7.6.2: Max-Forwards counts down, for two methods; at 0 the request
+// has come to its recipient. Other values than numbers are not ours to judge.
+bool MayGoOn(http::RequestHead* head) {
+  if (head->method != http::Method::kOptions &&
+      head->method != http::Method::kTrace) {
+    return true;
+  }
+  const auto value = head->fields.Find("Max-Forwards");
+  uint32_t left;
+  if (!value || !absl::SimpleAtoi(*value, &left)) return true;
+  if (left == 0) return false;
+  head->fields.Set("Max-Forwards", absl::StrCat(left - 1));
+  return true;
 }
 
 }  // namespace
@@ -235,6 +252,10 @@ void HttpConnection::StartExchange(Instant now) {
   } else if (settings_.body_size_max > 0 &&
              head.content_length > settings_.body_size_max) {
     OnDenial({.status = 413}, true);
+  } else if (!MayGoOn(&head)) {
+    const bool options = head.method == http::Method::kOptions;
+    OnDenial({.status = static_cast<uint16_t>(options ? 200 : 405)},
+             head.has_body());
   } else {
     exchange_.Begin(now, &head);
   }

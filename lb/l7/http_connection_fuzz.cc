@@ -224,9 +224,9 @@ class Run {
   }
 
   void CheckMemory() {
-    // Each way: the bound, one read more, and a head.
-    const size_t bound = settings_.stream.buffer_max + 2 * kPieceMax + 2048;
-    BALLAST_CHECK(rig_->connection.held_bytes() <= 3 * bound);
+    // Each way: the bound, two reads more, and two heads.
+    BALLAST_CHECK(rig_->connection.held_bytes() <=
+                  2 * (settings_.stream.buffer_max + 2 * kPieceMax + 1200));
   }
 
   void CheckClient() {

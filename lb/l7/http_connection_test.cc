@@ -146,6 +146,21 @@ TEST_F(HttpConnectionTest, ResponseFieldsCanBeEdited) {
   EXPECT_THAT(rig().chooser.responses, ElementsAre("/a 200"));
 }
 
+// RFC 9110 §7.6.2
+TEST_F(HttpConnectionTest, MaxForwardsCountsDown) {
+  rig().Client("OPTIONS * HTTP/1.1\r\nHost: h\r\nMax-Forwards: 1\r\n\r\n");
+  rig().Connected();
+  EXPECT_EQ(rig().TakeServer(),
+            "OPTIONS * HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n");
+  rig().Server(kOk);
+  rig().TakeClient();
+  rig().Client("OPTIONS * HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n");
+  EXPECT_THAT(rig().TakeClient(), StartsWith("HTTP/1.1 200 OK\r\n"));
+  rig().Client("GET / HTTP/1.1\r\nHost: h\r\nMax-Forwards: 0\r\n\r\n");
+  EXPECT_TRUE(rig().connecting);
+  EXPECT_EQ(rig().chooser.asked.size(), 2u);
+}
+
 // 100-continue.
 
 TEST_F(HttpConnectionTest, ContinueComesFromTheServer) {

@@ -5,7 +5,9 @@
 // Sends    one span at a time on each leg. Each is answered by exactly one
 //          ClientSent() or ServerSent() with the bytes that went, also if the
 //          send failed or its leg was closed meanwhile; until then the span
-//          stays where it is and the connection must not be destroyed.
+//          stays where it is and the connection must not be destroyed. If a
+//          send fails, first comes what was received before, then ServerGone()
+//          or ClientGone(), then that report.
 // Reading  bytes that arrive while it is not wanted may still be given, which
 //          costs memory: reading should stop soon.
 // Ends     a leg that was closed or released reports nothing but ServerSent().
