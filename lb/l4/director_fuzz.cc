@@ -330,12 +330,13 @@ class Run : public FlowSink {
         director_->EndReplace(now_, script_.Below(2) != 0);
         return;
       case 5:
-        director_->SetSync({.settings = {.threshold = script_.Below(4),
-                                         .period = script_.Below(4),
-                                         .refresh_s = script_.Below(3),
-                                         .retries = script_.Below(4)},
-                            .gone = true,
-                            .template_every_packet = script_.Below(2) != 0});
+        director_->SetSync(
+            {.settings = {.threshold = script_.Below(4),
+                          .period = script_.Below(4),
+                          .refresh_s = script_.Below(3),
+                          .retries = script_.Below(4)},
+             .gone = true,
+             .templates = static_cast<TemplateRule>(script_.Below(3))});
         return;
       case 6:
         director_->SetLease(script_.Below(4) == 0 ? now_ : Instant::Never());

@@ -23,9 +23,11 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-void Tell(World& world, ha::SyncSettings settings, bool plain = false) {
-  world.director->SetSync(
-      {.settings = settings, .gone = !plain, .template_every_packet = plain});
+void Tell(World& world, ha::SyncSettings settings,
+          TemplateRule templates = TemplateRule::kWhenOld) {
+  world.director->SetSync({.settings = settings,
+                           .gone = templates == TemplateRule::kWhenOld,
+                           .templates = templates});
   world.director->StartTelling(world.now);
 }
 
@@ -264,7 +266,7 @@ TEST(DirectorSyncTest, TheEndOfAToldFlowIsToldAndNoOthers) {
 
 TEST(DirectorSyncTest, LinuxIsToldOfNoEnd) {
   World world(OfEachKind());
-  Tell(world, {3, 50, 0}, /*plain=*/true);
+  Tell(world, {3, 50, 0}, TemplateRule::kEachPacket);
   world.Connect(kClient, kVip);
   world.FromClient(World::Tcp(kClient, kVip, "R"));
   EXPECT_THAT(TakeChanges(world), SizeIs(1));
@@ -356,7 +358,7 @@ World::Options Persistent() {
 
 TEST(DirectorSyncTest, ATemplateIsTheKernelsWordForWord) {
   World world(Persistent());
-  Tell(world, {0, 1, 0}, /*plain=*/true);
+  Tell(world, {0, 1, 0}, TemplateRule::kEachPacket);
   world.FromClient(World::Tcp(kClient, kVip, "S"));
   SyncRecord record;
   record.kind = Kind::kTemplate;
@@ -384,7 +386,7 @@ TEST(DirectorSyncTest, ATemplateIsTheKernelsWordForWord) {
 TEST(DirectorSyncTest, LinuxHearsOfATemplateAtEveryPacket) {
   // "60 packets, 62 entries" by the default settings (§6.1).
   World world(Persistent());
-  Tell(world, {3, 50, 0}, /*plain=*/true);
+  Tell(world, {3, 50, 0}, TemplateRule::kEachPacket);
   world.Connect(kClient, kVip);
   for (int n = 3; n <= 60; ++n) {
     world.FromClient(World::Tcp(kClient, kVip, "A"));
@@ -392,11 +394,28 @@ TEST(DirectorSyncTest, LinuxHearsOfATemplateAtEveryPacket) {
   EXPECT_THAT(TakeChanges(world), SizeIs(62));
 }
 
+TEST(DirectorSyncTest, LinuxHearsOfATemplateInVersion0BehindItsConnection) {
+  // §6.1: version 0 asks the parent only if the child was queued; §10's golden
+  // message of version 0 is such a sequence.
+  World world(Persistent());
+  Tell(world, {3, 50, 0}, TemplateRule::kEachRecord);
+  world.Connect(kClient, kVip);
+  for (int n = 3; n <= 60; ++n) {
+    world.FromClient(World::Tcp(kClient, kVip, "A"));
+  }
+  std::vector<Kind> kinds;
+  for (const SyncRecord& record : TakeChanges(world)) {
+    kinds.push_back(record.kind);
+  }
+  EXPECT_THAT(kinds, ElementsAre(Kind::kConnection, Kind::kTemplate,
+                                 Kind::kConnection, Kind::kTemplate));
+}
+
 TEST(DirectorSyncTest, LinuxHearsOfATemplateByItsOwnCount) {
   // 3 0 0: at its own packet 3 only, which here is the client's second
   // connection's first (§6.3).
   World world(Persistent());
-  Tell(world, {3, 0, 0}, /*plain=*/true);
+  Tell(world, {3, 0, 0}, TemplateRule::kEachPacket);
   world.Connect(kClient, kVip);
   EXPECT_THAT(TakeChanges(world), IsEmpty());
   world.FromClient(World::Tcp("192.0.2.7:4001", kVip, "S"));

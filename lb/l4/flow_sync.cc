@@ -78,7 +78,8 @@ void FlowPath<A>::Ask(Instant now, Entry& entry, uint32_t count_before) {
         static_cast<uint8_t>(memory.last_state | memory.retries << 4);
     TellNow(entry);
   }
-  if (!entry.Has(kPersistent) || !(worth || options.template_every_packet)) {
+  if (!entry.Has(kPersistent) ||
+      !(worth || options.templates == TemplateRule::kEachPacket)) {
     return;
   }
   // A connection under it was established, or for UDP the server answered.

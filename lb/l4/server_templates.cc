@@ -58,7 +58,7 @@ std::optional<ha::SyncRecord> ServerChoice::AskTemplate(
   const uint32_t before = sync.count;
   sync.count += packets;
   bool worth;
-  if (options.template_every_packet) {
+  if (options.templates != TemplateRule::kWhenOld) {
     ha::SyncMemory memory{.end_ms = ClockMs(first ? now : sync.end),
                           .retries = sync.retries};
     worth = ha::AskSyncPolicy(options.settings,
@@ -93,29 +93,30 @@ uint32_t ServerChoice::Export(Instant now, uint32_t cursor, bool only_untold,
                               const SyncOptions& options, size_t& count,
                               std::span<ha::SyncRecord> records) {
   count = 0;
-  return store_.Walk(
-      cursor, static_cast<uint32_t>(records.size()),
-      [&](const persist::Entry& entry) {
-        const PlanServer* server = ServerOf(*plan_, entry);
-        persist::TemplateSync sync = store_.sync(entry);
-        if (server == nullptr || entry.expires() <= now ||
-            (only_untold && sync.count != 0)) {
-          return false;
-        }
-        const PlanService& service = *plan_->service(server->service);
-        const persist::SourceKey key = store_.KeyOf(entry);
-        if (key.service != TagOf(service)) return false;
-        ha::SyncRecord record =
-            RecordOf(now, entry, key.client, *server, sync.assured);
-        record.has_detail = true;
-        records[count++] = record;
-        if (!options.template_every_packet) {  // AskTemplate()'s memory.
-          sync.count = std::max(sync.count, uint32_t{1});
-          sync.end = entry.expires();
-          store_.SetSync(entry, sync);
-        }
-        return false;
-      });
+  return store_.Walk(cursor, static_cast<uint32_t>(records.size()),
+                     [&](const persist::Entry& entry) {
+                       const PlanServer* server = ServerOf(*plan_, entry);
+                       persist::TemplateSync sync = store_.sync(entry);
+                       if (server == nullptr || entry.expires() <= now ||
+                           (only_untold && sync.count != 0)) {
+                         return false;
+                       }
+                       const PlanService& service =
+                           *plan_->service(server->service);
+                       const persist::SourceKey key = store_.KeyOf(entry);
+                       if (key.service != TagOf(service)) return false;
+                       ha::SyncRecord record = RecordOf(now, entry, key.client,
+                                                        *server, sync.assured);
+                       record.has_detail = true;
+                       records[count++] = record;
+                       if (options.templates ==
+                           TemplateRule::kWhenOld) {  // AskTemplate()'s memory.
+                         sync.count = std::max(sync.count, uint32_t{1});
+                         sync.end = entry.expires();
+                         store_.SetSync(entry, sync);
+                       }
+                       return false;
+                     });
 }
 
 bool ServerChoice::Apply(Instant now, const ha::SyncRecord& record,

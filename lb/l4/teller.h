@@ -18,17 +18,24 @@
 
 namespace ballast::l4 {
 
+// When a persistence entry is told.
+enum class TemplateRule : uint8_t {
+  // Between our own units: when a record of a connection it has made goes out,
+  // and what the partner knows of it is older than an eighth of its timeout.
+  kWhenOld,
+  // As Linux does: the IPVS rule is asked about it, with version 1 at each
+  // packet of such a connection, with version 0 at each of its records.
+  kEachPacket,
+  kEachRecord,
+};
+
 struct SyncOptions {
   // When a connection is worth a record: the IPVS rule.
   ha::SyncSettings settings;
   // Between our own units: the end of what was told is told, too. Linux knows
   // no such record.
   bool gone = true;
-  // As Linux does with version 1 messages: a persistence entry is asked about
-  // by the rule at each packet of a connection it has made. Else it is told
-  // when a record of such a connection goes out and what the partner knows of
-  // it is older than an eighth of its timeout.
-  bool template_every_packet = false;
+  TemplateRule templates = TemplateRule::kWhenOld;
 };
 
 class Teller {

@@ -49,10 +49,12 @@ absl::Status Unit::OpenPair() {
 
 l4::SyncOptions Unit::MakeSyncOptions() const {
   const auto& plain = model_->ha.plain;
-  return {
-      .settings = model_->ha.l4_sync,
-      .gone = !plain.has_value(),
-      .template_every_packet = plain.has_value() && plain->ipvs_version == 1};
+  l4::SyncOptions options{.settings = model_->ha.l4_sync};
+  if (!plain.has_value()) return options;
+  options.gone = false;
+  options.templates = plain->ipvs_version == 1 ? l4::TemplateRule::kEachPacket
+                                               : l4::TemplateRule::kEachRecord;
+  return options;
 }
 
 void Unit::ClosePair() { partner_.reset(); }
