@@ -31,17 +31,12 @@ def broken_rule_test(name, breaks, invariant, deps, seeds = 100, only = None, co
     native.cc_test(
         name = name,
         size = "small",
-        srcs = ["soak.cc"] + sources,
+        srcs = sources,
         args = [
             "--seeds=%d" % seeds,
             "--expect=%s" % invariant,
         ] + (["'--only=%s'" % only] if only else []),
         copts = copts,
         linkstatic = True,
-        deps = deps + [
-            ":faults",
-            ":simulation",
-            "@com_google_absl//absl/strings",
-            "@com_google_absl//absl/time",
-        ],
+        deps = deps + [":soak_main"],
     )

@@ -65,7 +65,8 @@ void Invariants::OnWentOn(int unit, absl::Duration stopped) {
 void Invariants::OnForward(int unit) {
   const Instant now = course_.now();
   const Instant stopped = long_stops_[static_cast<size_t>(unit)];
-  if (stopped != Instant() && now - stopped < absl::Milliseconds(50)) {
+  if (stopped != Instant() && now - stopped < absl::Milliseconds(50) &&
+      takes_[static_cast<size_t>(unit)].when < stopped) {
     course_.Fail(
         "V5", absl::StrCat("unit ", unit, " forwarded after it was stopped"));
   }
@@ -89,9 +90,16 @@ void Invariants::OnTake(int unit) {
   const Unit& taker = *hosts_[at].unit();
   const bool handed_over =
       taker.node().election().reason() == ha::RoleReason::kHandedOver;
-  takes_[at] = {course_.now(), handed_over,
-                taker.node().replicator().complete(),
-                network_.last_heard(unit)};
+  Take& take = takes_[at];
+  take = {.when = course_.now(),
+          .handed_over = handed_over,
+          .complete = taker.node().replicator().complete(),
+          .heard = network_.last_heard(unit)};
+  for (const auto* lines : {&taker.ledger().lines(), &taker.ledger().kept()}) {
+    for (const auto& [key, line] : *lines) {
+      if (!line.bound) take.unbound.insert(key);
+    }
+  }
 }
 
 void Invariants::OnRole(int unit, const ha::RoleChange& change) {
@@ -218,12 +226,12 @@ void Invariants::OnOwner(int unit, const Address& address) {
     // Of a unit that has just started with nobody to tell it, or that took the
     // role before the session began (elsewhere), nothing can be asked. Who
     // hands over tells of all; who is gone had told what was worth it.
-    const bool due =
-        take.handed_over
-            ? take.when - session.begun > kJustBegun
-            : session.told != Instant() &&
-                  network_.last_heard(unit) - session.told > kMayBeLost;
-    if (!session.excused && take.complete && due) {
+    const bool due = take.handed_over
+                         ? take.when - session.begun > kJustBegun
+                         : session.told != Instant() &&
+                               take.heard - session.told > kMayBeLost;
+    if (!session.excused && take.complete && due &&
+        !take.unbound.contains(session.key())) {
       course_.Fail("V3",
                    absl::StrCat("unit ", unit, " has ", address.ToString(),
                                 " now, but not ", session.key().ToString()));

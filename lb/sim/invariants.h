@@ -25,10 +25,12 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "ha/election.h"
 #include "io/base/address.h"
+#include "io/base/flow_key.h"
 #include "io/base/instant.h"
 #include "lb/sim/course.h"
 #include "lb/sim/host.h"
@@ -79,6 +81,9 @@ class Invariants {
     bool handed_over = false;
     bool complete = false;
     Instant heard;  // The partner, before that.
+    // What it was told of at servers that are not configured here any more:
+    // only the unit that was there when they were has these.
+    absl::flat_hash_set<FlowKey> unbound;
   };
 
   bool Calm() const;

@@ -1,5 +1,7 @@
 #include "lb/sim/simulation.h"
 
+#include <cstdint>
+#include <cstdio>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -8,8 +10,19 @@
 namespace ballast::sim {
 namespace {
 
+// A sanitizer makes a run some twenty times as long.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kSlow = true;
+#else
+constexpr bool kSlow = false;
+#endif
+#else
+constexpr bool kSlow = false;
+#endif
+
 TEST(Simulation, APairThatNothingBefallsServesEverySession) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+  for (uint64_t seed = 1; seed <= (kSlow ? 4 : 20); ++seed) {
     SCOPED_TRACE(seed);
     const Outcome outcome = Simulate({.seed = seed, .faults = 0});
     EXPECT_EQ(outcome.failure, "");
@@ -34,7 +47,7 @@ TEST(Simulation, TheSameSeedReplaysTheSameRun) {
 class OneFault : public testing::TestWithParam<int> {};
 
 TEST_P(OneFault, IsSurvived) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+  for (uint64_t seed = 1; seed <= (kSlow ? 4 : 20); ++seed) {
     const Outcome outcome = Simulate({.seed = seed, .only = GetParam()});
     EXPECT_EQ(outcome.failure, "")
         << "seed " << seed << ", faults: " << outcome.faults;
@@ -53,13 +66,24 @@ std::string NameOf(const testing::TestParamInfo<int>& info) {
 INSTANTIATE_TEST_SUITE_P(Fault, OneFault, testing::Range(0, kFaultCount),
                          NameOf);
 
-TEST(Simulation, AnyThreeFaultsAreSurvived) {
-  for (uint64_t seed = 1; seed <= 300; ++seed) {
+// 2,000 seeds, in blocks that the test's shards divide among them.
+constexpr int kBlock = 25;
+constexpr int kBlocks = 2000 / kBlock;
+
+class AnyThreeFaults : public testing::TestWithParam<int> {};
+
+TEST_P(AnyThreeFaults, AreSurvived) {
+  const auto first = static_cast<uint64_t>(1 + GetParam() * kBlock);
+  const uint64_t seeds = kSlow ? kBlock / 5 : kBlock;
+  if (kSlow) std::printf("a sanitizer: %d seeds of %d\n", kBlock / 5, kBlock);
+  for (uint64_t seed = first; seed < first + seeds; ++seed) {
     const Outcome outcome = Simulate({.seed = seed});
     ASSERT_EQ(outcome.failure, "")
         << "seed " << seed << ", faults: " << outcome.faults;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Block, AnyThreeFaults, testing::Range(0, kBlocks));
 
 }  // namespace
 }  // namespace ballast::sim
