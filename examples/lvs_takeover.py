@@ -35,7 +35,7 @@ from network import Failure, check, check_equal, eventually
 
 DIRECT = sessions.PORT  # The servers have the virtual addresses.
 NAT = sessions.PORT + 1
-PATIENCE = 30
+PATIENCE = 60
 
 ARGUMENTS = argparse.ArgumentParser(
     description='TCP sessions move from a Linux IPVS director to Ballast and '

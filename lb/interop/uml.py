@@ -215,7 +215,7 @@ class Uml:
     check(words[:1] == [word], f'{self.name} says {line}\n{self._end()}')
     return [int(text) for text in words[1:]]
 
-  def run(self, command, check_status=True, timeout=20):
+  def run(self, command, check_status=True, timeout=60):
     """Runs one line of shell inside, to its end; what it printed."""
     check('\n' not in command, f'{command!r} is more than a line')
     try:
