@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <random>
 #include <vector>
@@ -57,9 +58,10 @@ struct Full {
 };
 
 Full& FullStore(int64_t size) {
-  static std::unique_ptr<Full> full;
-  if (full == nullptr || full->store.limit() != size) {
-    full.reset();
+  // All sizes stay, so that runs of different sizes can be interleaved.
+  static std::map<int64_t, std::unique_ptr<Full>> stores;
+  std::unique_ptr<Full>& full = stores[size];
+  if (full == nullptr) {
     full = std::make_unique<Full>(static_cast<uint32_t>(size));
   }
   return *full;

@@ -25,8 +25,11 @@ void Assign(std::string& scratch, absl::string_view text) {
   absl::StrAppend(&scratch, text);
 }
 
-Extraction SourceIp(const Address& client, Outcome outcome) {
-  return {outcome, {Mode::kSourceIp, View(client.bytes())}};
+// Copied: a view's address may not live as long as the key.
+Extraction SourceIp(const Address& client, Outcome outcome,
+                    std::string& scratch) {
+  Assign(scratch, View(client.bytes()));
+  return {outcome, {Mode::kSourceIp, scratch}};
 }
 
 Extraction Found(Mode kind, absl::string_view bytes) {
@@ -135,7 +138,7 @@ Extraction Own(const Settings& settings, const ActiveCookies* cookies,
                const RequestView& request, std::string& scratch) {
   switch (KindOf(settings.mode)) {
     case Mode::kSourceIp:
-      return SourceIp(request.client, Outcome::kKey);
+      return SourceIp(request.client, Outcome::kKey, scratch);
     case Mode::kSuperHttp:
       return Found(Mode::kSuperHttp, SuperHttp(request, scratch));
     case Mode::kSuperHttpAndSourceIp:
@@ -172,7 +175,7 @@ Extraction ExtractKey(const Settings& settings, const ActiveCookies* cookies,
   Extraction found = Own(settings, cookies, request, scratch);
   if (found.outcome == Outcome::kNone && HasSourceIpForm(settings.mode)) {
     const bool issue_cookie = found.issue_cookie;
-    found = SourceIp(request.client, Outcome::kFallback);
+    found = SourceIp(request.client, Outcome::kFallback, scratch);
     found.issue_cookie = issue_cookie;
   }
   return found;
@@ -196,11 +199,11 @@ Extraction LearnKey(const Settings& settings, FieldLookup fields,
 Extraction ExtractKey(const Settings& settings, const ClientHelloView& hello,
                       std::string& scratch) {
   if (settings.mode == Mode::kSourceIp) {
-    return SourceIp(hello.client, Outcome::kKey);
+    return SourceIp(hello.client, Outcome::kKey, scratch);
   }
   if (settings.mode != Mode::kSslSessionId) return {};
   if (hello.offers_tls13 && settings.tls13 == Tls13Key::kSourceIp) {
-    return SourceIp(hello.client, Outcome::kFallback);
+    return SourceIp(hello.client, Outcome::kFallback, scratch);
   }
   if (hello.offers_tls13 && settings.tls13 == Tls13Key::kServerName) {
     Extraction found = Host(hello.server_name, scratch);
@@ -218,7 +221,8 @@ Extraction LearnKey(const Settings& settings, const ServerHelloView& hello) {
 Extraction ExtractKey(const Settings& settings,
                       std::span<const uint8_t> datagram, const Address& client,
                       std::string& scratch) {
-  if (settings.mode == Mode::kSourceIp) return SourceIp(client, Outcome::kKey);
+  if (settings.mode == Mode::kSourceIp)
+    return SourceIp(client, Outcome::kKey, scratch);
   if (settings.mode != Mode::kUdpSip) return {};
   const absl::string_view name = settings.name.empty()
                                      ? kSipFieldDefault

@@ -44,7 +44,7 @@ struct Extraction {
     kFallback,  // The request lacks that: its source address.
   };
   Outcome outcome = Outcome::kNone;
-  Key key;  // Its bytes lie in the request or in the scratch string.
+  Key key;  // Its bytes lie in what was received or in the scratch string.
   // Active cookies: whatever the outcome, the response shall set a new one, to
   // be entered for the server that this request gets, beside `key` if there is
   // one. Also do so when a key of kind kActiveCookie has no entry: it has

@@ -86,6 +86,19 @@ TEST(ExtractTest, SourceIpAddress) {
             Extract(settings, {}));
 }
 
+TEST(ExtractTest, AKeyOutlivesTheViewItWasMadeFrom) {
+  const FieldList fields(std::vector<FieldList::Field>{});
+  std::string scratch;
+  Extraction found;
+  {
+    const RequestView view = {.fields = fields,
+                              .client = Address::V4(0xc0000201)};
+    found = ExtractKey({.mode = Mode::kSourceIp}, nullptr, view, scratch);
+  }
+  EXPECT_EQ(found.key.bytes.data(), scratch.data());
+  EXPECT_EQ(found.key.bytes, kClientKey);
+}
+
 TEST(ExtractTest, SuperHttp) {
   const Settings settings{.mode = Mode::kSuperHttp};
   const auto key = [&](std::vector<FieldList::Field> fields) {

@@ -39,7 +39,7 @@ enum class KeyApplied {
   kStale,        // Ours was started later, or there was none to remove.
   kExpired,      // By the time it came.
   kRefusedFull,  // Counted in KeyStats, too.
-  kInvalid,      // A timeout that no unit would give.
+  kInvalid,      // A timeout or a kind that no unit would give.
 };
 
 struct KeyStats {

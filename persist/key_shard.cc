@@ -20,6 +20,12 @@ bool IsWholeMinutes(absl::Duration timeout) {
   return timeout >= kTimeoutMin && timeout == RoundPersistTimeout(timeout);
 }
 
+// A peer's byte may be any.
+bool IsKind(Mode kind) {
+  return kind != Mode::kNone && static_cast<int>(kind) < kModeCount &&
+         kind == KindOf(kind);
+}
+
 }  // namespace
 
 // Entry 0 of a shard is never used; two buckets an entry.
@@ -99,7 +105,9 @@ KeyApplied KeyShard::Apply(Instant now, const KeyEntry& entry) {
     Free(number);
     return KeyApplied::kRemoved;
   }
-  if (!IsWholeMinutes(entry.timeout)) return KeyApplied::kInvalid;
+  if (!IsWholeMinutes(entry.timeout) || !IsKind(entry.kind)) {
+    return KeyApplied::kInvalid;
+  }
   // From a clock that runs ahead it would live longer than its timeout.
   const Instant started = std::min(entry.started, now);
   if (!IsValid(now, started, entry.timeout)) return KeyApplied::kExpired;

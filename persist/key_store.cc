@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <mutex>
 #include <utility>
 
@@ -21,7 +22,8 @@ constexpr uint32_t kEntriesPerShardMin = 4096;
 uint32_t PlacesOf(uint32_t limit, uint32_t shards) {
   if (shards == 1) return limit;
   const uint32_t even = (limit + shards - 1) / shards;
-  return std::min(limit, even + even / 8 + 64);
+  const auto deviations = static_cast<uint32_t>(8 * std::sqrt(even));
+  return std::min(limit, even + deviations + 64);
 }
 
 }  // namespace

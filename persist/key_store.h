@@ -10,9 +10,12 @@
 //          mean the same by a server's number.
 // Units    table, server: whatever numbers the caller uses. Timeouts: whole
 //          minutes.
-// Memory   56 B an entry, index included. Taken when first used.
-// Cost     at 1 M and 10 M entries, every line cold: Find 270 and 320 ns; see
-//          bench/RESULTS.md. Expiry scans nothing (expiry_ring.h).
+// Memory   60 B an entry, index included. Taken when first used.
+// Cost     at 1 M and 10 M entries, every line cold, on a busy machine: Find
+// 240
+//          and 430 ns, Find and Put of an entry that is there 470 and 850 ns,
+//          Erase and Put of a new one 580 and 1000 ns (bench/RESULTS.md).
+//          Expiry scans nothing (expiry_ring.h).
 // Threads  any. The whole of the lock policy: an entry lives in one shard, by
 //          its digest; each shard has one mutex, held for one look-up or change
 //          or for one piece of a walk; no two are ever held at once, and nobody
@@ -120,7 +123,8 @@ class KeyStore {
   // Moves changes into `changes`; returns how many. 0: none left. Each entry's
   // last change comes last; between entries there is no order. Those for which
   // there was no room are counted in changes_lost: when that grows, the partner
-  // must be given everything anew.
+  // must be given everything anew. (What was erased then lives on there until
+  // it expires, or its server is found down.)
   size_t TakeChanges(Instant now, std::span<KeyEntry> changes);
 
   // What the partner tells: not told back to it. Any entry may be given.

@@ -312,6 +312,12 @@ TEST(KeyStoreTest, AppliesWhatThePartnerTells) {
     other.timeout = timeout;
     EXPECT_EQ(store->Apply(kStart, other), Applied::kInvalid) << timeout;
   }
+  other.timeout = kTimeout;
+  other.started = kStart;
+  for (const int kind : {0, 5, 7, 9, 16, 255}) {  // Forms are no kinds.
+    other.kind = static_cast<Mode>(kind);
+    EXPECT_EQ(store->Apply(kStart, other), Applied::kInvalid) << kind;
+  }
   other = told;
   other.id = Id(2);
   EXPECT_EQ(store->Apply(kStart, other), Applied::kCreated);
