@@ -182,8 +182,8 @@ std::string PairText(const PairStatistics& pair) {
   }
   absl::StrAppend(&text, "records sent ", pair.records_sent, ", received ",
                   pair.records_received, "; datagrams repaired ", pair.repaired,
-                  "; changes dropped ", pair.overflow, "; messages refused ",
-                  pair.refused);
+                  "; changes dropped ", pair.overflow, "; messages not sent ",
+                  pair.send_failed, "; messages refused ", pair.refused);
   for (const auto& [reason, count] : pair.refused_by_reason) {
     absl::StrAppend(&text, " ", reason, "=", count);
   }

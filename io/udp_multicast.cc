@@ -22,6 +22,11 @@ absl::StatusOr<UdpMulticast> UdpMulticast::Open(const Options& options) {
     return absl::InvalidArgumentError(absl::StrCat(
         "multicast group ", group.ToString(), ": must be a multicast address"));
   }
+  if (options.receive && options.source) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("multicast source ", options.source->ToString(),
+                     ": must be none where datagrams are received"));
+  }
   BALLAST_ASSIGN_OR_RETURN(const int ifindex,
                            InterfaceIndex(options.interface));
   const bool ipv6 = !group.is_v4();
@@ -52,6 +57,13 @@ absl::StatusOr<UdpMulticast> UdpMulticast::Open(const Options& options) {
       return absl::ErrnoToStatus(errno, "bind to " + options.group.ToString());
     }
     BALLAST_RETURN_IF_ERROR(JoinGroup(fd.get(), group, ifindex));
+  } else if (options.source) {
+    SocketAddress self(Endpoint{*options.source, 0});
+    self.set_scope(ifindex);
+    if (bind(fd.get(), self.get(), self.length()) != 0) {
+      return absl::ErrnoToStatus(errno,
+                                 "bind to " + options.source->ToString());
+    }
   }
   return UdpMulticast(std::move(fd), options.group, ifindex);
 }

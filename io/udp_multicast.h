@@ -8,6 +8,7 @@
 #define IO_UDP_MULTICAST_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -27,7 +28,8 @@ class UdpMulticast {
     std::string interface {};            // By name; must exist.
     uint8_t ttl = 1;                     // Hops; 1 stays on the link.
     bool loop = false;                   // Whether this host hears its own.
-    bool receive = true;                 // Join; false: a mere sender.
+    bool receive = true;                 // Join; false: a mere sender,
+    std::optional<Address> source{};     // from this address of the host's.
     int receive_buffer_bytes = 1 << 20;  // As much as the system allows.
   };
   static absl::StatusOr<UdpMulticast> Open(const Options& options);

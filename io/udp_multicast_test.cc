@@ -23,6 +23,7 @@ struct Case {
   std::string name;
   std::string group;
   std::string source;  // What the receiver must see; "": a link-local one.
+  std::string other;   // Another address of the sender's.
 };
 
 class UdpMulticastTest : public ::testing::TestWithParam<Case> {
@@ -102,6 +103,27 @@ TEST_P(UdpMulticastTest, ReachesTheGroupOnItsInterfaceOnly) {
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("")));
 }
 
+TEST_P(UdpMulticastTest, SendsFromTheAddressItIsTold) {
+  const Endpoint group = *Endpoint::Parse(GetParam().group);
+  ASSERT_THAT(RunCommand("ip addr add 10.1.0.7/24 dev here1"
+                         "; ip addr add 2001:db8::7/64 dev here1"),
+              IsOk());
+  auto sender = Open({.group = group,
+                      .interface = "here1",
+                      .receive = false,
+                      .source = *Address::Parse(GetParam().other)});
+  auto receiver = OpenAtPeer({.group = group, .interface = "there1"});
+  ASSERT_THAT(sender->Send(std::vector<uint8_t>{5}), IsOk());
+  const auto received = Await(*receiver);
+  ASSERT_THAT(received, IsOk());
+  EXPECT_EQ(received->source.address.ToString(), GetParam().other);
+  EXPECT_FALSE(UdpMulticast::Open({.group = group,
+                                   .interface = "here1",
+                                   .receive = false,
+                                   .source = *Address::Parse("10.9.9.9")})
+                   .ok());
+}
+
 TEST_P(UdpMulticastTest, LoopsBackWhenAsked) {
   const Endpoint group = *Endpoint::Parse(GetParam().group);
   auto sender = Open({.group = group, .interface = "here1", .loop = true});
@@ -113,8 +135,9 @@ TEST_P(UdpMulticastTest, LoopsBackWhenAsked) {
 
 INSTANTIATE_TEST_SUITE_P(
     , UdpMulticastTest,
-    ::testing::Values(Case{"Ipv4", "224.0.0.81:8848", "10.1.0.1"},
-                      Case{"Ipv6LinkLocal", "[ff02::81]:8848", ""}),
+    ::testing::Values(Case{"Ipv4", "224.0.0.81:8848", "10.1.0.1", "10.1.0.7"},
+                      Case{"Ipv6LinkLocal", "[ff02::81]:8848", "",
+                           "2001:db8::7"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(UdpMulticastOptionsTest, AGroupMustBeMulticast) {

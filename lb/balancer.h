@@ -95,6 +95,7 @@ struct PairStatistics {
   uint64_t records_received = 0;
   uint64_t repaired = 0;          // Datagrams that were lost and came again.
   uint64_t overflow = 0;          // Changes a full queue dropped.
+  uint64_t send_failed = 0;       // Messages the kernel did not take.
   uint64_t transfer_records = 0;  // Of the table given or taken, so far,
   uint64_t transfer_total = 0;    // of about so many.
   // Messages that were not the partner's, or not new; of a plain partner what

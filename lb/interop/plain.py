@@ -23,7 +23,9 @@ ARP = 0x0806
 
 SECOND = '10.1.0.3'
 SECOND_INSIDE = '10.2.0.3'
+SECOND6 = '2001:db8:1::3'
 SHARED = '10.1.0.99'
+SHARED6 = '2001:db8:1::99'
 VHID = 99
 PASSWORD = 'kemp-secret'
 # Of all units here: an advert a second and a bit, takeover after three.
@@ -53,18 +55,25 @@ class Unit:
                                      network.find('examples/ballastd'))
     self._control = os.path.join(self.folder, 'state', 'control')
 
-  def start(self, plain, services, ha=''):
+  def start(self, plain, services, ha='', family=4):
     """`plain` is what stands in plain { }, `ha` what else in ha { }."""
+    own, partner, shared, length = self.own, self.partner, SHARED, 24
+    if family == 6:
+      own, partner = network.DIRECTOR6, SECOND6
+      if self.number == 2:
+        own, partner = partner, own
+      shared, length = SHARED6, 64
     self.ballastd.start(self.bed.config(f"""
 state_dir: "{self.folder}/state"
 ha {{
   mode: {'FIRST' if self.number == 1 else 'SECOND'}
   links {{
     interface: "outside"
-    own_address: "{self.own}/24"
-    partner_address: "{self.partner}"
+    own_address: "{own}/{length}"
+    partner_address: "{partner}"
   }}
-  shared_address: "{SHARED}"
+  shared_address: "{shared}"
+  virtual_id: {VHID}
   {'' if 'BY_COMMAND' in plain else f'timeout_s: {TIMEOUT}'}
   pacify_starts: 0
   l4_updates: true
@@ -190,7 +199,7 @@ class Bed(network.Bed):
     self.director2.sysctl('net/ipv4/ip_forward', 1)
     self.director2.ip(f'addr add {SECOND}/24 dev outside',
                       f'addr add {SECOND_INSIDE}/24 dev inside',
-                      'addr add 2001:db8:1::3/64 dev outside nodad',
+                      f'addr add {SECOND6}/64 dev outside nodad',
                       'addr add 2001:db8:2::3/64 dev inside nodad')
     eventually(lambda: '1 received' in self.director2.run(
         f'ping -c1 -W1 -q {network.CLIENT}', check_status=False),

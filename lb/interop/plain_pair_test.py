@@ -138,6 +138,26 @@ def after_a_split_both_know_all(bed):
   check_equal(watched.finish()['lost'], 0, 'sessions lost')
 
 
+def ipv6_does_as_well(bed):
+  """Adverts to ff02::12, updates to ff02::51."""
+  first, second = bed.first, bed.second
+  first.start(plain.carp(), plain.services(), family=6)
+  first.await_role('active', plain.TIMEOUT + SLACK)
+  second.start(plain.carp(), plain.services(), family=6)
+  time.sleep(plain.TIMEOUT + 1)
+  check_equal((second.role(), second.status()['partner']), ('standby', 'active'),
+              'the second')
+  watched = sessions.Sessions(bed)
+  watched.connect(('v4', network.VIP, 20, 50), ('v6', network.VIP6, 20, 50))
+  second.await_connections(40)
+  first.kill()
+  second.await_role('active', plain.TIMEOUT + SLACK)
+  watched.await_bytes(50_000)
+  report = watched.finish()
+  check_equal((report['completed'], report['lost']), (40, 0), f'{report}')
+  check_equal(second.status()['refused'], {}, 'refused')
+
+
 def a_link_that_fails_ends_the_role(bed):
   first, second = bed.first, bed.second
   start_both(bed)
@@ -155,5 +175,6 @@ if __name__ == '__main__':
   network.main(sessions_outlive_kills_and_returns,
                a_planned_switchover_is_quick_with_trust,
                a_planned_switchover_without_trust_waits,
-               after_a_split_both_know_all, a_link_that_fails_ends_the_role,
+               after_a_split_both_know_all, ipv6_does_as_well,
+               a_link_that_fails_ends_the_role,
                make_bed=plain.Bed)

@@ -159,6 +159,7 @@ void CarpLink::Send(ha::CarpAction action) {
   std::array<uint8_t, ha::kCarpFrameSizeMax> buffer;
   const absl::Status sent =
       sender_.Send(ha::BuildCarpFrame(framing_, advert, buffer));
+  if (!sent.ok()) ++send_failed_;
   Step(ha::CarpSent{.ok = sent.ok()});  // Which sends nothing.
 }
 

@@ -69,6 +69,7 @@ class CarpLink {
 
   const ha::CarpNode& node() const { return node_; }
   const ha::CarpReceiver& receiver() const { return receiver_; }
+  uint64_t send_failed() const { return send_failed_; }
   // Whether the peer has said lately that it is master.
   bool hears_master(Instant now) const { return now < heard_until_; }
 
@@ -89,6 +90,7 @@ class CarpLink {
   ha::CarpCounter counter_;
   ha::CarpNode node_;
   FrameSender sender_;
+  uint64_t send_failed_ = 0;
   Instant heard_until_ = Instant::FromNanos(0);
   Instant next_refusal_told_ = Instant::FromNanos(0);
   Alarm alarm_;

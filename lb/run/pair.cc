@@ -285,6 +285,7 @@ void Pair::Collect(PairStatistics* statistics) const {
   statistics->records_received = stats.records_received;
   statistics->repaired = stats.repaired;
   statistics->overflow = stats.overflow;
+  statistics->send_failed = stats_.send_failed;
   statistics->transfer_records = stats.transfer_records;
   statistics->transfer_total = stats.transfer_total;
   for (size_t i = 0; i < ha::kOpenErrorCount; ++i) {

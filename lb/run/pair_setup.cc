@@ -199,9 +199,12 @@ absl::StatusOr<PlainPair::Options> MakePlainPairOptions(
   }
   sync.interface = link.interface;
   sync.group = pair.sync_group;
-  // The peer, where it is one of this link's hosts.
+  sync.own = link.own.address;
+  // The peer's address is that on the checked link; by command, on this one.
   sync.partner =
-      link.own.Contains(plain.address) ? plain.address : link.partner;
+      plain.election == config::PlainElection::kByCommand || link.check
+          ? plain.address
+          : link.partner;
   return options;
 }
 

@@ -93,6 +93,13 @@ absl::Status PlainPair::OpenSync() {
       UdpMulticast socket,
       UdpMulticast::Open({.group = sync_options_->group,
                           .interface = sync_options_->interface}));
+  // A partner knows this unit by its address; left to itself the kernel takes
+  // the interface's first, and of IPv6 a link-local one.
+  BALLAST_ASSIGN_OR_RETURN(
+      sender_, UdpMulticast::Open({.group = sync_options_->group,
+                                   .interface = sync_options_->interface,
+                                   .receive = false,
+                                   .source = sync_options_->own}));
   sync_.emplace(sync_options_->options, table_,
                 static_cast<ha::IpvsPeer::Host&>(*this));
   socket_ = std::make_unique<PolledSocket<UdpMulticast>>(
@@ -119,7 +126,7 @@ void PlainPair::Arm() {
 
 void PlainPair::SendSync(Instant now, std::span<const uint8_t> bytes) {
   (void)now;
-  if (!socket_->socket().Send(bytes).ok()) ++send_failed_;
+  if (!sender_->Send(bytes).ok()) ++send_failed_;
 }
 
 // -- The role ----------------------------------------------------------------
@@ -284,6 +291,7 @@ void PlainPair::Collect(PairStatistics* statistics) const {
     statistics->refused_by_reason.emplace_back(std::move(reason), count);
   };
   if (carp_ != nullptr) {
+    statistics->send_failed = carp_->send_failed();
     for (size_t i = 1; i < ha::kCarpRefusalCount; ++i) {
       const auto refusal = static_cast<ha::CarpRefusal>(i);
       if (refusal == ha::CarpRefusal::kOwn) continue;
@@ -296,6 +304,7 @@ void PlainPair::Collect(PairStatistics* statistics) const {
   statistics->records_sent = stats.records_sent;
   statistics->records_received = stats.records_received;
   statistics->overflow = stats.changes_lost;
+  statistics->send_failed += send_failed_;
   refuse("sync_not_the_partner", other_sender_);
   for (size_t i = 1; i < stats.errors.size(); ++i) {
     refuse(absl::StrCat("sync_", ha::IpvsReadErrorName(

@@ -53,6 +53,7 @@ class PlainPair : public Partner,
     ha::IpvsPeer::Options options;
     std::string interface;
     Endpoint group;
+    Address own;      // Messages are sent from it.
     Address partner;  // Nobody else's messages count.
   };
   struct Options {
@@ -116,6 +117,7 @@ class PlainPair : public Partner,
   bool link_usable_ = true;  // As CARP knows it.
   bool rebooted_ = false;
   std::unique_ptr<PolledSocket<UdpMulticast>> socket_;
+  std::optional<UdpMulticast> sender_;
   std::optional<ha::IpvsPeer> sync_;
   uint64_t send_failed_ = 0;
   uint64_t other_sender_ = 0;  // Updates of somebody else than the partner.
