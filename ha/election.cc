@@ -155,10 +155,19 @@ void Election::OnLink(Instant now, int interface, bool up) {
   Begin(now);
   if (role_ == Role::kSingle) return;
   BALLAST_CHECK(interface >= 0 && interface < options_.interfaces);
+  // E10: what it did not hear while it was deaf, it must listen for.
+  if (up && LinksUp() == 0) {
+    held_until_ = Later(held_until_, now + timeout());
+  }
   link_up_[static_cast<size_t>(interface)] = up;
-  // H13. With a preferred unit the two could go on swapping roles for ever.
-  if (!up && options_.reboot_on_link_failure && !options_.preferred &&
-      !rebooted_ && (role_ == Role::kActive || role_ == Role::kStandby)) {
+  Settle();
+}
+
+void Election::OnLinkLost(Instant now) {
+  Begin(now);
+  // With a preferred unit the two could go on swapping roles for ever.
+  if (options_.reboot_on_link_failure && !options_.preferred && !rebooted_ &&
+      (role_ == Role::kActive || role_ == Role::kStandby)) {
     rebooted_ = true;
     actions_.push_back(Action::kReboot);
   }

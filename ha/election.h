@@ -40,6 +40,9 @@
 //       by a planned switchover on either unit
 //   E9  a peer of the same mode, or of another shared address: no takeover, no
 //       sync while it is heard (H14); roles stay
+//   E10 a standby none of whose HA interfaces has carrier is deaf: it takes no
+//     role because of silence, and listens for T when it hears again. (One that
+//     boots so is alone for all it knows: H4.)
 //
 // Threads  one.
 #ifndef HA_ELECTION_H_
@@ -135,6 +138,8 @@ class Election {
   void OnPeerStarted(Instant now);
   // Carrier of an HA check interface.
   void OnLink(Instant now, int interface, bool up);
+  // H13: any configured interface, for HA checks or not, has lost its carrier.
+  void OnLinkLost(Instant now);
   // The pair's stream ended and the peer's host refuses another one. What it
   // said while it was active, and arrives late, is not believed for T.
   void OnPeerDied(Instant now);
@@ -239,6 +244,7 @@ class Election {
   bool Claims() const;
   bool Urgent() const;
   int LinksUp() const;
+  bool Deaf() const;
   bool HandOverApplied() const;
   Instant TakeAt() const;
   absl::Duration FastInterval() const;

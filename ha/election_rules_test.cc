@@ -377,5 +377,49 @@ TEST(ElectionRulesTest, E9_AnotherSharedAddressIsNamed) {
   EXPECT_EQ(unit.election.mismatch(unit.now()), "");
 }
 
+// -- E10: deaf ----------------------------------------------------------------
+
+TEST(ElectionRulesTest, E10_ADeafStandbyTakesNoRoleBecauseOfSilence) {
+  Unit unit = StandbyUnit(Second(), First());
+  unit.Link(0, false);
+  unit.Run(absl::Hours(1));
+  EXPECT_EQ(unit.election.role(), Role::kStandby);
+}
+
+TEST(ElectionRulesTest, E10_WhenItHearsAgainItListensForT) {
+  Unit unit = StandbyUnit(Second(), First());
+  unit.Link(0, false);
+  unit.Run(absl::Minutes(1));
+  unit.Link(0, true);
+  unit.Run(kT - kTick);
+  EXPECT_EQ(unit.election.role(), Role::kStandby);
+  unit.Run(kTick);
+  EXPECT_EQ(unit.election.role(), Role::kActive);
+  EXPECT_EQ(unit.election.reason(), RoleReason::kPeerSilent);
+}
+
+TEST(ElectionRulesTest, E10_OneInterfaceOfTwoHearsEnough) {
+  Election::Options options = Second();
+  options.interfaces = 2;
+  Unit unit = StandbyUnit(options, First());
+  unit.Link(0, false);
+  unit.Run(kT);
+  EXPECT_EQ(unit.election.role(), Role::kActive);
+}
+
+TEST(ElectionRulesTest, E10_ThatThePartnerDiedIsNotLearnedBySilence) {
+  Unit unit = StandbyUnit(Second(), First());
+  unit.Link(0, false);
+  unit.election.OnPeerDied(unit.now());
+  EXPECT_THAT(unit.Taken(), Contains(Action::kTakeRole));
+}
+
+TEST(ElectionRulesTest, E10_OneThatBootsDeafIsAloneForAllItKnows) {
+  Unit unit(Second());
+  unit.Link(0, false);
+  unit.Run(kT);
+  EXPECT_EQ(unit.election.role(), Role::kActive);
+}
+
 }  // namespace
 }  // namespace ballast::ha

@@ -184,15 +184,17 @@ TEST(ElectionTest, H12_TheActiveUnitDoesNotHandOverToAPacifiedPartner) {
 
 TEST(ElectionTest, H13_ALostLinkRebootsActiveAndStandbyUnitsOnce) {
   Election::Options options = Second();
-  options.interfaces = 2;
   options.reboot_on_link_failure = true;
   Unit active = ActiveUnit(options);
-  EXPECT_THAT(active.Link(1, false), Contains(Action::kReboot));
-  EXPECT_THAT(active.Link(1, true), Not(Contains(Action::kReboot)));
-  EXPECT_THAT(active.Link(0, false), Not(Contains(Action::kReboot)));
+  EXPECT_THAT(active.LinkLost(), Contains(Action::kReboot));
+  EXPECT_THAT(active.LinkLost(), Not(Contains(Action::kReboot)));
 
   Unit standby = StandbyUnit(options, First());
-  EXPECT_THAT(standby.Link(0, false), Contains(Action::kReboot));
+  EXPECT_THAT(standby.LinkLost(), Contains(Action::kReboot));
+
+  // It has nothing to lose yet.
+  Unit booting(options);
+  EXPECT_THAT(booting.LinkLost(), Not(Contains(Action::kReboot)));
 }
 
 TEST(ElectionTest, H13_APreferredServerExcludesTheReboot) {
@@ -200,12 +202,12 @@ TEST(ElectionTest, H13_APreferredServerExcludesTheReboot) {
   options.reboot_on_link_failure = true;
   options.preferred = true;
   Unit unit = ActiveUnit(options);
-  EXPECT_THAT(unit.Link(0, false), Not(Contains(Action::kReboot)));
+  EXPECT_THAT(unit.LinkLost(), Not(Contains(Action::kReboot)));
 }
 
 TEST(ElectionTest, H13_WithoutTheSettingALostLinkRebootsNothing) {
   Unit unit = ActiveUnit(Second());
-  EXPECT_THAT(unit.Link(0, false), Not(Contains(Action::kReboot)));
+  EXPECT_THAT(unit.LinkLost(), Not(Contains(Action::kReboot)));
 }
 
 TEST(ElectionTest, H14_UnitsOfTheSameModeNeitherTakeOverNorPair) {

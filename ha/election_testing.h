@@ -87,6 +87,12 @@ class Unit {
     Collect();
     return log_;
   }
+  std::vector<Action> LinkLost() {
+    log_.clear();
+    election.OnLinkLost(now_);
+    Collect();
+    return log_;
+  }
   std::vector<Action> Taken() {
     log_.clear();
     Collect();

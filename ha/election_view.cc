@@ -64,6 +64,10 @@ int Election::LinksUp() const {
   return static_cast<int>(std::count(link_up_.begin(), link_up_.end(), true));
 }
 
+bool Election::Deaf() const {
+  return role_ == Role::kStandby && LinksUp() == 0;
+}
+
 bool Election::HandOverApplied() const {
   return !options_.syncs || position_ >= hand_over_->position;
 }
@@ -73,6 +77,7 @@ Instant Election::TakeAt() const {
     return HandOverApplied() ? held_until_
                              : Later(hand_over_->at_latest, held_until_);
   }
+  if (Deaf() && !vacancy_.at_once) return Instant::Never();  // E10
   const Instant free = Later(vacancy_.at, held_until_);
   if (vacancy_.at_once || !peer_) return free;
   // E4. A unit that yielded lets the one it yielded to go first; any other

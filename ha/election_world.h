@@ -11,7 +11,8 @@
 // What must hold
 //   I1  a detection bound after the last change each side of a partition has
 //       exactly one active unit (both units are one side while they hear each
-//       other both ways; a hand-over under way counts as one)
+//       other both ways; a hand-over under way counts as one; a side without
+//       carrier may have none)
 //   I2  later on, no role changes
 //   I3  no unit becomes active while it hears one that is
 //   I4  an active unit yields only to one that really has its whole table
@@ -126,6 +127,7 @@ class ElectionWorld {
   void FollowTables();
 
   bool Path(int from) const;
+  static bool Deaf(const Unit& unit);
   bool Open(int from, int interface) const;
   void CheckTake(int index);
   void CheckYield(int index);

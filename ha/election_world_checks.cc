@@ -21,6 +21,12 @@ bool ElectionWorld::Path(int from) const {
   return false;
 }
 
+bool ElectionWorld::Deaf(const Unit& unit) {
+  return std::none_of(unit.carrier.begin(),
+                      unit.carrier.begin() + unit.options.interfaces,
+                      [](bool up) { return up; });
+}
+
 void ElectionWorld::CheckTake(int index) {
   ++totals_.takes;
   const Unit& unit = units_[static_cast<size_t>(index)];
@@ -77,6 +83,9 @@ void ElectionWorld::CheckCount() {
     least = handing_over ? 0 : most;
   } else if (apart) {
     most = least = (able[0] ? 1 : 0) + (able[1] ? 1 : 0);
+    for (size_t i = 0; i < 2; ++i) {
+      if (able[i] && Deaf(units_[i]) && !units_[i].serving) --least;  // E10
+    }
   } else {  // One way: at least the one who hears nobody.
     most = (able[0] ? 1 : 0) + (able[1] ? 1 : 0);
     least = std::min(most, 1);

@@ -118,6 +118,12 @@ void Node::OnLink(Instant now, int interface, bool up) {
   Settle(now);
 }
 
+void Node::OnLinkLost(Instant now) {
+  now_ = now;
+  election_.OnLinkLost(now);
+  Settle(now);
+}
+
 std::vector<uint8_t> Node::StreamHello() {
   std::vector<uint8_t> hello;
   const uint8_t payload[] = {kHello};

@@ -106,6 +106,7 @@ class Node : private Replicator::Host {
   void OnAdvert(Instant now, int interface, std::span<const uint8_t> bytes);
   void OnSync(Instant now, std::span<const uint8_t> bytes);
   void OnLink(Instant now, int interface, bool up);
+  void OnLinkLost(Instant now);
   // The first message of a stream.
   std::vector<uint8_t> StreamHello();
   bool OnStreamHello(std::span<const uint8_t> bytes);

@@ -193,6 +193,11 @@ void Pair::SetLinks(const std::vector<bool>& up) {
   Arm();
 }
 
+void Pair::OnLinkLost() {
+  node_.OnLinkLost(MonotonicNow());
+  Arm();
+}
+
 void Pair::Arm() {
   stream_->Want(node_.peer_proven());
   owner_.SetLease(node_.lease());

@@ -214,21 +214,20 @@ void PlainPair::Leave(absl::Duration patience) {
 }
 
 void PlainPair::SetLinks(const std::vector<bool>& up) {
-  links_.resize(up.size(), true);
-  for (size_t i = 0; i < up.size(); ++i) {
-    const bool failed = links_[i] && !up[i];
-    links_[i] = up[i];
-    if (!failed || !reboot_on_link_failure_ || rebooted_ ||
-        (role_ != ha::Role::kActive && role_ != ha::Role::kStandby)) {
-      continue;
-    }
-    rebooted_ = true;
-    owner_.Reboot();
-  }
+  links_ = up;
   if (carp_ != nullptr && links_[0] != link_usable_) {
     link_usable_ = links_[0];
     carp_->SetUsable(link_usable_);
   }
+}
+
+void PlainPair::OnLinkLost() {
+  if (!reboot_on_link_failure_ || rebooted_ ||
+      (role_ != ha::Role::kActive && role_ != ha::Role::kStandby)) {
+    return;
+  }
+  rebooted_ = true;
+  owner_.Reboot();
 }
 
 // -- The rest ----------------------------------------------------------------

@@ -70,6 +70,7 @@ class PlainPair : public Partner,
                                                          Owner& owner);
 
   void SetLinks(const std::vector<bool>& up) override;
+  void OnLinkLost() override;
   absl::Status Apply(const config::Model& model) override;
   // An active unit gives the role up. By command, a standby takes it.
   absl::Status Switchover() override;

@@ -6,6 +6,7 @@
 #define LB_RUN_UNIT_H_
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -135,6 +136,7 @@ class Unit : public Balancer, private Partner::Owner {
   std::unique_ptr<Partner> partner_;
   std::atomic<int64_t> lease_ns_{0};
   std::vector<uint64_t> beats_;
+  std::map<std::string, bool> had_carrier_;  // Of every configured interface.
 
   // What the lanes' threads have to say.
   std::mutex heard_mutex_;

@@ -191,6 +191,16 @@ void Unit::UpdateLinks() {
     if (link.check) up.push_back(network_->HasCarrier(link.interface));
   }
   partner_->SetLinks(up);
+  bool lost = false;
+  const auto watch = [&](const std::string& interface) {
+    const bool carrier = network_->HasCarrier(interface);
+    lost |= std::exchange(had_carrier_[interface], carrier) && !carrier;
+  };
+  for (const config::Interface& interface : model_->interfaces) {
+    watch(interface.name);
+  }
+  for (const config::HaLink& link : model_->ha.links) watch(link.interface);
+  if (lost) partner_->OnLinkLost();
 }
 
 absl::Status Unit::Switchover() {
