@@ -114,6 +114,13 @@ std::string PairWords(const PairStatistics& pair) {
                                         : " not in sync",
                   ", lag ", pair.lag, ", took_over_incomplete ",
                   pair.took_over_incomplete);
+  const auto count = [&](const char* what, uint64_t times) {
+    if (times > 0) absl::StrAppend(&text, ", ", what, " ", times);
+  };
+  count("handed_over_incomplete", pair.left_untold);
+  count("changes_dropped", pair.overflow);
+  count("not_sent", pair.send_failed);
+  count("refused", pair.refused);
   return text;
 }
 
@@ -188,7 +195,8 @@ std::string PairText(const PairStatistics& pair) {
     absl::StrAppend(&text, " ", reason, "=", count);
   }
   absl::StrAppend(&text, "\nrole changes ", pair.role_changes,
-                  ", took over incomplete ", pair.took_over_incomplete, "\n");
+                  ", took over incomplete ", pair.took_over_incomplete,
+                  ", handed over incomplete ", pair.left_untold, "\n");
   return text;
 }
 

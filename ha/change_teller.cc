@@ -32,6 +32,11 @@ ChangeTeller::ChangeTeller(const ReplicationOptions& options, StateTable& table,
 void ChangeTeller::Start(Instant now, uint64_t lost) {
   lost_ = lost;
   next_sum_ = now + options_.sum_period;
+  look_at_ = now;
+}
+
+void ChangeTeller::OnTableChanged(Instant now) {
+  look_at_ = std::min(look_at_, now + options_.flush_after / 2);
 }
 
 void ChangeTeller::Stop() {
@@ -81,8 +86,12 @@ void ChangeTeller::TellAll() {
 }
 
 Instant ChangeTeller::deadline(Instant now) const {
-  // Changes are in the table without a word to here.
-  Instant at = now + (backlog_ ? kSoon : options_.flush_after / 2);
+  Instant at = look_at_;
+  if (backlog_) {
+    at = now + kSoon;
+  } else if (!options_.told_of_changes) {
+    at = now + options_.flush_after / 2;
+  }
   if (!packer_.empty()) {
     at = std::min(at, std::max(packed_ + options_.flush_after, now + kSoon));
   }
@@ -160,6 +169,7 @@ bool ChangeTeller::TakeUntold(Instant now, bool paced) {
 }
 
 void ChangeTeller::Tell(Instant now) {
+  look_at_ = Instant::Never();
   NoticeLoss();
   for (; !l7_.empty() && pacer_.ready(); l7_.pop_front()) {
     Pack(now, l7_.front());

@@ -38,6 +38,8 @@ class ChangeTeller {
   void Clear();
 
   void Tell(Instant now);
+  // The table has changes: soon they are told.
+  void OnTableChanged(Instant now);
   // R7: what is there and was not worth telling is told as well, with the next
   // Tell()s, beginning at the table's front.
   void TellAll();
@@ -76,6 +78,7 @@ class ChangeTeller {
   std::vector<SyncRecord> batch_;
   std::deque<L7Record> l7_;
   bool backlog_ = false;  // More to take than the pace allowed.
+  Instant look_at_;       // For changes.
   uint64_t lost_ = 0;
   bool ask_anew_ = false;
   std::optional<StateTable::Cursor> untold_;  // R7, under way.

@@ -114,6 +114,7 @@ class Node : private Replicator::Host {
   // `died`: the peer's host says that nobody listens any more.
   void OnStreamDown(Instant now, bool died);
   bool OnStream(Instant now, std::span<const uint8_t> bytes);
+  void OnTableChanged(Instant now) { replicator_.OnTableChanged(now); }
   void Tick(Instant now);
   Instant deadline() const;
 

@@ -51,6 +51,13 @@ class ReplicationHost {
   virtual void ApplyL7(Instant now, const L7Record& record) = 0;
 };
 
+// The bounds are no settings of an operator's: they decide what a bad day
+// costs, never what is lost, and fit any pair. queue_max: 4096 datagrams, some
+// 150,000 records, can be sent again; a follower that lacks older ones takes
+// the whole table anew. burst_max: 64 a millisecond, 90 MB/s, is more than
+// packet threads find to tell, and no more than a socket's buffer holds.
+// alone_after: longer than any restart of the partner's; to be wrong costs one
+// whole table.
 struct ReplicationOptions {
   bool l4 = true;  // Inter HA L4 TCP Connection Updates.
   bool l7 = false;
@@ -60,6 +67,9 @@ struct ReplicationOptions {
   // A partly filled datagram is sent when its first record is this old.
   absl::Duration flush_after = absl::Milliseconds(10);
   absl::Duration repair_after = absl::Milliseconds(5);
+  // The owner says when the table has changes (OnTableChanged()); else a leader
+  // looks for them twice in flush_after.
+  bool told_of_changes = false;
   absl::Duration sum_period = absl::Seconds(1);
   // A leader without a stream for so long has nobody to tell.
   absl::Duration alone_after = absl::Minutes(1);

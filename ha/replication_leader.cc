@@ -254,6 +254,11 @@ void ReplicationLeader::OnRepair(Instant now,
   Tick(now);
 }
 
+void ReplicationLeader::OnTableChanged(Instant now) {
+  teller_.OnTableChanged(now);
+  Reckon(now);
+}
+
 // -- Time -------------------------------------------------------------------
 
 void ReplicationLeader::Tick(Instant now) {

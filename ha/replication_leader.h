@@ -50,6 +50,7 @@ class ReplicationLeader {
   void OnStreamUp(Instant now);
   void OnStreamDown(Instant now);
   void OnStream(Instant now, StreamMessage type, std::span<const uint8_t> body);
+  void OnTableChanged(Instant now);
   void Tick(Instant now);
   Instant deadline() const { return deadline_; }
 

@@ -127,6 +127,10 @@ void Replicator::OnLeaderPosition(Instant now, uint64_t position) {
   state_->follower.OnLeaderPosition(now, position);
 }
 
+void Replicator::OnTableChanged(Instant now) {
+  state_->leader.OnTableChanged(now);
+}
+
 void Replicator::Tick(Instant now) {
   state_->leader.Tick(now);
   state_->follower.Tick(now);

@@ -125,8 +125,10 @@ class Replicator {
   void OnStreamDown(Instant now);
   void OnStream(Instant now, std::span<const uint8_t> payload);
   void OnLeaderPosition(Instant now, uint64_t position);  // R4.
-  // At deadline(), or any time. A leader's deadline() is never far: it has to
-  // look for the table's changes.
+  // The table has changes to take (told_of_changes). Costs nothing.
+  void OnTableChanged(Instant now);
+  // At deadline(), or any time. Without told_of_changes a leader's deadline()
+  // is never far: it has to look for the table's changes.
   void Tick(Instant now);
   Instant deadline() const;
 

@@ -69,6 +69,22 @@ TEST_F(ReplicatorChangesTest, AChangeArrivesSoonAfterItsFirstRecordIsFlushOld) {
   EXPECT_TRUE(b().table.Has(Connection(1)));
 }
 
+TEST_F(ReplicatorChangesTest, ALeaderThatIsToldOfChangesSleepsUntilThen) {
+  Make({.told_of_changes = true});
+  pair_->Join();
+  Run(absl::Milliseconds(500));
+  const uint64_t before = pair_->ticks();
+  Run(absl::Seconds(10));
+  EXPECT_LE(pair_->ticks() - before, 25u);  // Ten sums, and their flushes.
+  for (uint32_t n = 1; n <= 3; ++n) {
+    a().table.Put(Connection(n));
+    a().replicator.OnTableChanged(pair_->now());
+    Run(absl::Milliseconds(16));
+    EXPECT_TRUE(b().table.Has(Connection(n)));
+    Run(absl::Milliseconds(300));
+  }
+}
+
 TEST_F(ReplicatorChangesTest, AFullDatagramGoesAtOnce) {
   pair_->Join();
   const size_t before = a().datagrams.size();

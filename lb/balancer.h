@@ -93,6 +93,7 @@ struct PairStatistics {
   uint64_t took_over_incomplete = 0;
   uint64_t records_sent = 0;
   uint64_t records_received = 0;
+  uint64_t left_untold = 0;       // Hand-overs that could not tell everything.
   uint64_t repaired = 0;          // Datagrams that were lost and came again.
   uint64_t overflow = 0;          // Changes a full queue dropped.
   uint64_t send_failed = 0;       // Messages the kernel did not take.

@@ -3,7 +3,7 @@
 //
 // Full     what comes then is dropped and counted: the packet path never waits.
 // Cost     Push: a copy of some 100 bytes. Memory is taken at Reserve().
-// Threads  one.
+// Threads  one, but for lost().
 #ifndef LB_L4_CHANGE_RING_H_
 #define LB_L4_CHANGE_RING_H_
 
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "ha/sync_record.h"
+#include "lb/l4/counters.h"
 
 namespace ballast::l4 {
 
@@ -30,7 +31,7 @@ class ChangeRing {
   // False: full, and counted.
   bool Push(const ha::SyncRecord& record) {
     if (pushed_ - taken_ == places_.size()) {
-      ++lost_;
+      lost_.Add(1);
       return false;
     }
     places_[pushed_++ % places_.size()] = {record, true};
@@ -65,7 +66,8 @@ class ChangeRing {
   }
 
   bool empty() const { return taken_ == pushed_; }
-  uint64_t lost() const { return lost_; }
+  // Any thread's.
+  uint64_t lost() const { return lost_.value(); }
 
  private:
   struct Place {
@@ -77,7 +79,7 @@ class ChangeRing {
   std::vector<Place> places_;
   uint64_t pushed_ = 0;
   uint64_t taken_ = 0;
-  uint64_t lost_ = 0;
+  Counter lost_;
   std::optional<uint64_t> mark_;
 };
 

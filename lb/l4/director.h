@@ -164,6 +164,8 @@ class Director {
   void StopTelling(Instant now);
   size_t TakeChanges(Instant now, std::span<ha::SyncRecord> records);
   ha::TableSummary Mark(Instant now);
+  bool has_changes() const { return !context_.teller.changes().empty(); }
+  // Any thread's.
   uint64_t changes_lost() const { return context_.teller.changes().lost(); }
   size_t Export(Instant now, ha::StateTable::Cursor& cursor,
                 std::span<ha::SyncRecord> records);

@@ -5,6 +5,8 @@
 #ifndef LB_RUN_LANE_H_
 #define LB_RUN_LANE_H_
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -28,6 +30,12 @@ class Lane {
   const l4::AllCounters& counters() const {
     return thread_ ? thread_->counters() : director_->counters();
   }
+  uint64_t changes_lost() const {
+    return thread_ ? thread_->changes_lost() : director_->changes_lost();
+  }
+  // Whether its director has changes for the partner: set on the lane's thread,
+  // by the runner's hook and by the order that takes them.
+  std::atomic<bool>& has_changes() { return has_changes_; }
   // Before a start.
   l4::Director& director() { return *director_; }
 
@@ -81,6 +89,7 @@ class Lane {
   std::unique_ptr<l4::Director> director_;
   std::unique_ptr<PacketRunner> runner_;
   std::unique_ptr<PacketThread> thread_;
+  std::atomic<bool> has_changes_{false};
 };
 
 }  // namespace ballast::run

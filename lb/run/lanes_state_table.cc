@@ -15,12 +15,16 @@ void LanesStateTable::Call(Lane& lane, Lane::Order order) {
 size_t LanesStateTable::TakeChanges(Instant,
                                     std::span<ha::SyncRecord> records) {
   size_t count = 0;
-  const auto take = [&](Instant now, l4::Director& director) {
-    count = director.TakeChanges(now, records);
+  const auto take_from = [&](Lane& lane) {
+    Call(lane, [&](Instant now, l4::Director& director) {
+      count = director.TakeChanges(now, records);
+      lane.has_changes() = director.has_changes();
+    });
   };
   if (marked_.has_value()) {
+    // Each lane is asked until it says that it is there.
     for (; *marked_ < lanes_.size(); ++*marked_) {
-      Call(*lanes_[*marked_], take);
+      take_from(*lanes_[*marked_]);
       if (count > 0) return count;
     }
     marked_.reset();
@@ -28,7 +32,8 @@ size_t LanesStateTable::TakeChanges(Instant,
   }
   for (size_t i = 0; i < lanes_.size() && count == 0; ++i) {
     next_lane_ = (next_lane_ + 1) % lanes_.size();
-    Call(*lanes_[next_lane_], take);
+    Lane& lane = *lanes_[next_lane_];
+    if (lane.has_changes()) take_from(lane);
   }
   return count;
 }
@@ -48,12 +53,7 @@ ha::TableSummary LanesStateTable::Mark(Instant) {
 
 uint64_t LanesStateTable::changes_lost() const {
   uint64_t lost = 0;
-  for (const auto& lane : lanes_) {
-    const bool called = lane->Call([&](Instant, l4::Director& director) {
-      lost += director.changes_lost();
-    });
-    if (!called) ++lanes_deaf_;
-  }
+  for (const auto& lane : lanes_) lost += lane->changes_lost();
   return lost;
 }
 

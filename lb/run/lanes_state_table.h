@@ -3,8 +3,9 @@
 // packets.
 //
 // Cost     an order per lane and call, some 20 us of waiting for a thread that
-//          is awake. A lane that takes no orders any more is left out, and
-//          counted in lanes_deaf(): its unit must drop the role.
+//          is awake; none to take changes from a lane that has none. A lane
+//          that takes no orders any more is left out, and counted in
+//          lanes_deaf(): its unit must drop the role.
 // Threads  the control thread's. `lanes` and what they hold outlive this.
 #ifndef LB_RUN_LANES_STATE_TABLE_H_
 #define LB_RUN_LANES_STATE_TABLE_H_

@@ -60,6 +60,7 @@ size_t PacketRunner::RunOnce(Instant now) {
   if (director_.has_address_news() && hooks_.on_address_news) {
     hooks_.on_address_news(director_.TakeAddressNews());
   }
+  if (director_.has_changes() && hooks_.on_changes) hooks_.on_changes();
   return received;
 }
 

@@ -39,6 +39,8 @@ class PacketRunner {
     std::function<void(std::vector<l4::Slot>)> on_refused;
     // The same with floating addresses that somebody else has.
     std::function<void(std::vector<l4::AddressClaim::News>)> on_address_news;
+    // The same each round while there are changes for the partner.
+    std::function<void()> on_changes;
     // The other threads' counters: read every millisecond.
     std::vector<const l4::AllCounters*> others;
     // Nanoseconds of `clock`: until when an active unit may send. Renewed by

@@ -4,7 +4,8 @@
 // Orders run between rounds, so nothing they touch needs a lock. Statistics are
 // read from the director's counters without one.
 //
-// Threads  Post, Call, beats and the counters: any. Start, Stop: the owner's.
+// Threads  Post, Call, beats, changes_lost and the counters: any. Start, Stop:
+// the owner's.
 #ifndef LB_RUN_PACKET_THREAD_H_
 #define LB_RUN_PACKET_THREAD_H_
 
@@ -50,6 +51,7 @@ class PacketThread {
   uint64_t beats() const { return beats_.load(std::memory_order_relaxed); }
 
   const l4::AllCounters& counters() const { return director_->counters(); }
+  uint64_t changes_lost() const { return director_->changes_lost(); }
   // As of the last round.
   PacketIoStats io_stats() const;
 

@@ -193,6 +193,11 @@ void Pair::SetLinks(const std::vector<bool>& up) {
   Arm();
 }
 
+void Pair::OnTableChanged() {
+  node_.OnTableChanged(MonotonicNow());
+  Arm();
+}
+
 void Pair::OnLinkLost() {
   node_.OnLinkLost(MonotonicNow());
   Arm();
@@ -288,18 +293,26 @@ void Pair::Collect(PairStatistics* statistics) const {
       node_.election().stats().took_over_incomplete;
   statistics->records_sent = stats.records_sent;
   statistics->records_received = stats.records_received;
+  statistics->left_untold = stats.left_untold;
   statistics->repaired = stats.repaired;
   statistics->overflow = stats.overflow;
   statistics->send_failed = stats_.send_failed;
   statistics->transfer_records = stats.transfer_records;
   statistics->transfer_total = stats.transfer_total;
+  const auto refuse = [&](const char* reason, uint64_t count) {
+    if (count == 0) return;
+    statistics->refused += count;
+    statistics->refused_by_reason.emplace_back(reason, count);
+  };
   for (size_t i = 0; i < ha::kOpenErrorCount; ++i) {
     uint64_t sum = 0;
     for (const uint64_t count : node_.stats().refused[i]) sum += count;
-    if (sum == 0) continue;
-    statistics->refused += sum;
-    statistics->refused_by_reason.emplace_back(
-        ha::OpenErrorName(static_cast<ha::OpenError>(i)), sum);
+    refuse(ha::OpenErrorName(static_cast<ha::OpenError>(i)), sum);
+  }
+  refuse("malformed", node_.stats().malformed + stats.malformed);
+  refuse("wrong_ttl", stats_.wrong_ttl);
+  if (stream_ != nullptr) {
+    refuse("stream_stranger", stream_->stats().strangers);
   }
 }
 

@@ -60,6 +60,7 @@ class Pair : public Partner, private ha::Node::Host, private PairStream::Owner {
   ~Pair() override;
 
   void SetLinks(const std::vector<bool>& up) override;
+  void OnTableChanged() override;
   void OnLinkLost() override;
   absl::Status Apply(const config::Model& model) override;
   absl::Status Switchover() override;

@@ -102,6 +102,7 @@ absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model) {
   options.node.election.preferred = pair.is_preferred();
   options.node.election.syncs = pair.l4_updates;
   options.node.election.shared = pair.shared;
+  options.node.replication.told_of_changes = true;
   options.node.election.reboot_on_link_failure = pair.reboot_on_link_failure;
   for (const config::HaLink& link : pair.links) {
     if (link.check) options.check_interfaces.push_back(link.interface);

@@ -41,6 +41,8 @@ class Partner {
 
   // Carrier of the check interfaces, in their order.
   virtual void SetLinks(const std::vector<bool>& up) = 0;
+  // A packet thread has changes to tell.
+  virtual void OnTableChanged() {}
   // A configured interface, for HA checks or not, has lost its carrier.
   virtual void OnLinkLost() = 0;
   // What of `model` can change while running.

@@ -206,6 +206,11 @@ absl::Status Unit::MakeLanes() {
       reactor_->Wake();
     };
     if (!active_) {
+      hooks.on_changes = [this, &has = lanes_[i]->has_changes()] {
+        if (has.exchange(true)) return;
+        changes_heard_ = true;
+        reactor_->Wake();
+      };
       hooks.lease_ns = &lease_ns_;
       hooks.clock = MonotonicNow;
     }
@@ -410,6 +415,9 @@ void Unit::OnWake(Completion completion) {
     keys.swap(wanted_hops_);
     refused.swap(refused_);
     news.swap(address_news_);
+  }
+  if (changes_heard_.exchange(false) && partner_ != nullptr) {
+    partner_->OnTableChanged();
   }
   for (const l4::NeighbourKey& key : keys) network_->Resolve(key);
   for (const l4::Slot slot : refused) health_->OnFlowRefused(slot);

@@ -143,6 +143,7 @@ class Unit : public Balancer, private Partner::Owner {
   std::vector<l4::NeighbourKey> wanted_hops_;
   std::vector<l4::Slot> refused_;
   std::vector<l4::AddressClaim::News> address_news_;
+  std::atomic<bool> changes_heard_{false};
 
   Operation network_op_ = Operation::To<&Unit::OnNetwork>(this);
   Operation network_timer_ = Operation::To<&Unit::OnNetworkTimer>(this);
