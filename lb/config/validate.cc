@@ -16,6 +16,7 @@ namespace ballast::config {
 namespace {
 
 constexpr uint32_t kDayS = 86400;
+constexpr char kPuntInterfaceDefault[] = "ballast0";
 
 void ValidateServices(const proto::Config& from,
                       const ServiceDefaults& defaults, Model& model,
@@ -153,6 +154,13 @@ void ValidateRest(const proto::Config& from, Model& model, Problems& problems) {
                                              ", must be an absolute path"));
   }
   model.punt_interface = from.punt_interface();
+  const auto floats = [](const VirtualService& service) {
+    return service.l7 && !service.l7->host_address;
+  };
+  if (model.punt_interface.empty() &&
+      std::any_of(model.services.begin(), model.services.end(), floats)) {
+    model.punt_interface = kPuntInterfaceDefault;
+  }
   if (!model.punt_interface.empty()) {
     ValidateLinkName("punt_interface", model.punt_interface, problems);
     for (size_t i = 0; i < model.interfaces.size(); ++i) {

@@ -73,6 +73,7 @@ void Exchange::ServerConnected(Instant now, bool reused) {
   BALLAST_CHECK(phase_ == Phase::kConnecting);
   BALLAST_CHECK(!reused || connect_.may_reuse);
   connected_ = true;
+  server_ended_ = false;  // As the one before it may have.
   reused_ = reused;
   phase_ = Phase::kExchanging;
   reader_.Begin(request_->method);

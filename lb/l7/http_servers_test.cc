@@ -25,6 +25,7 @@ TEST_F(HttpConnectionTest, AStaleConnectionIsReplacedForAnIdempotentRequest) {
   EXPECT_FALSE(rig().may_reuse);
   rig().TakeServer();
   rig().Connected();
+  EXPECT_TRUE(rig().read_server);
   EXPECT_EQ(rig().TakeServer(), kGet);
   rig().Server(kOk);
   EXPECT_EQ(rig().TakeClient(), kOk);

@@ -18,7 +18,8 @@ namespace ballast::run {
 class Alarm {
  public:
   // `on_alarm` is called from the reactor's turns, once for each Set() that is
-  // not overtaken by another. It may call Set(), but not destroy the alarm.
+  // not overtaken by another. It may call Set(), and destroy the alarm as the
+  // last thing it does.
   Alarm(Reactor& reactor, absl::AnyInvocable<void()> on_alarm)
       : reactor_(reactor), on_alarm_(std::move(on_alarm)) {}
   Alarm(const Alarm&) = delete;

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "io/base/check.h"
 #include "io/base/status_macros.h"
+#include "lb/run/l7_secrets.h"
 
 namespace ballast {
 
@@ -22,13 +23,31 @@ namespace {
 absl::Status CheckServed(const config::Model& model) {
   for (size_t i = 0; i < model.services.size(); ++i) {
     const config::VirtualService& service = model.services[i];
-    const bool by_source =
-        service.persistence.mode == config::PersistenceMode::kSourceIp;
-    if (!service.l7.has_value() && by_source) continue;
-    return absl::UnimplementedError(
-        absl::StrCat("virtual_services[", i, "].",
-                     by_source ? "l7: is" : "persistence.mode: this one is",
-                     " not served yet"));
+    const char* field = nullptr;
+    if (!service.l7.has_value()) {
+      if (service.persistence.mode != config::PersistenceMode::kSourceIp) {
+        field = "persistence.mode: UDP_SIP";
+      }
+    } else if (service.persistence.mode ==
+               config::PersistenceMode::kSslSessionId) {
+      field = "persistence.mode: SSL_SESSION_ID";
+    } else if (service.l7->tls.has_value()) {
+      field = "l7.tls";
+    } else if (service.l7->reencrypt.has_value()) {
+      field = "l7.reencrypt";
+    } else if (service.l7->transparent) {
+      field = "l7.transparent";
+    } else if (service.l7->qos.pass_through) {
+      field = "l7.qos: PASS_THROUGH";
+    } else if (service.l7->limits != config::TrafficLimits()) {
+      field = "l7.limits";
+    }
+    if (field == nullptr) continue;
+    return absl::UnimplementedError(absl::StrCat("virtual_services[", i, "].",
+                                                 field, ", is not served yet"));
+  }
+  if (model.l7.limits != config::TrafficLimits()) {
+    return absl::UnimplementedError("l7.limits, are not served yet");
   }
   return absl::OkStatus();
 }
@@ -103,12 +122,13 @@ absl::Status Unit::Start() {
   active_ = model_->ha.mode == ha::Mode::kNone;
   network_->SetFloating(*model_, active_);
   // The kernel looks for the servers before the first flow needs them.
-  BALLAST_RETURN_IF_ERROR(MakeLanes());
+  if (!model_->interfaces.empty()) BALLAST_RETURN_IF_ERROR(MakeLanes());
+  BALLAST_RETURN_IF_ERROR(ApplyToProxies(*model_));
 
   reactor_->Poll(&network_op_, network_->fd(), POLLIN);
   reactor_->Timeout(&second_, MonotonicNow() + absl::Seconds(1));
   reactor_->AwaitWake(&wake_);
-  if (options_.packets_on_control_thread) {
+  if (options_.packets_on_control_thread && !lanes_.empty()) {
     reactor_->Poll(&packets_op_, lanes_[0]->fd(), POLLIN);
     reactor_->Timeout(&packet_tick_, MonotonicNow());
   }
@@ -121,6 +141,7 @@ Unit::~Unit() {
   // What it still delivers while it ends finds `ending_`.
   for (const auto& lane : lanes_) lane->Stop();
   ClosePair();
+  proxies_.reset();
   health_.reset();
   reactor_.reset();
   lanes_.clear();
@@ -290,18 +311,35 @@ absl::Status Unit::ApplyAny(std::shared_ptr<const config::Model> model) {
       fixed(model->punt_interface == model_->punt_interface, "punt_interface"));
   BALLAST_RETURN_IF_ERROR(
       fixed(model->state_dir == model_->state_dir, "state_dir"));
+  BALLAST_RETURN_IF_ERROR(fixed(
+      model->l7.idle_server_connections == model_->l7.idle_server_connections,
+      "l7.idle_server_connections"));
   if (active_) {  // Its clients would be placed anew.
     BALLAST_RETURN_IF_ERROR(
         fixed(model->hash_key == model_->hash_key, "hash_key"));
   }
   BALLAST_RETURN_IF_ERROR(CheckPairUnchanged(*model));
-  BALLAST_ASSIGN_OR_RETURN(plan_, BuildPlan(model));
+  BALLAST_ASSIGN_OR_RETURN(auto plan, BuildPlan(model));
+  BALLAST_RETURN_IF_ERROR(ApplyToProxies(*model));
+  plan_ = std::move(plan);
   model_ = std::move(model);
   source_key_ = model_->hash_key.value_or(source_key_);
   SetHealthTargets();
   network_->SetFloating(*model_, active_);
   ApplyToPair();
   return Distribute();
+}
+
+absl::Status Unit::ApplyToProxies(const config::Model& model) {
+  if (proxies_ != nullptr) return proxies_->Apply(model);
+  if (!Proxies::Wanted(model)) return absl::OkStatus();
+  Proxies::Options options;
+  BALLAST_ASSIGN_OR_RETURN(options.secrets, ReadL7Secrets(model));
+  options.log = log_;
+  options.force_epoll = options_.force_epoll;
+  BALLAST_ASSIGN_OR_RETURN(
+      proxies_, Proxies::Create(*reactor_, std::move(options), model));
+  return absl::OkStatus();
 }
 
 absl::Status Unit::Distribute() {
@@ -469,7 +507,8 @@ Statistics Unit::GetStatistics() const {
   for (const auto& lane : lanes_) io.push_back(lane->io_stats());
   Statistics statistics = statistics_.Collect(
       *plan_, Counters(), io, [this](l4::Slot slot) { return HealthOf(slot); });
-  statistics.active = active_ && !lanes_.empty();
+  if (proxies_ != nullptr) proxies_->Collect(&statistics);
+  statistics.active = active_;
   if (partner_ != nullptr) partner_->Collect(&statistics.pair);
   return statistics;
 }

@@ -22,6 +22,7 @@
 #include "lb/run/lanes_state_table.h"
 #include "lb/run/network.h"
 #include "lb/run/partner.h"
+#include "lb/run/proxies.h"
 #include "lb/run/statistics.h"
 
 namespace ballast::run {
@@ -93,6 +94,7 @@ class Unit : public Balancer, private Partner::Owner {
   absl::Status MakeLanes();
   absl::StatusOr<std::shared_ptr<const l4::Plan>> BuildPlan(
       std::shared_ptr<const config::Model> model);
+  absl::Status ApplyToProxies(const config::Model& model);
   // Has every lane take the plan with the health of its servers.
   absl::Status Distribute();
   void SetHealthTargets();
@@ -123,6 +125,7 @@ class Unit : public Balancer, private Partner::Owner {
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<HealthChecker> health_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  std::unique_ptr<Proxies> proxies_;  // Null: no service of layer 7 so far.
   StatisticsCollector statistics_;
   bool view_owed_ = false;    // A lane has not heard of the last view,
   bool health_owed_ = false;  // of the last change of health.

@@ -1,0 +1,191 @@
+#include "lb/l7/pool_chooser.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "io/base/check.h"
+#include "lb/health/service_up.h"
+
+namespace ballast::l7 {
+namespace {
+
+sched::Method MethodOf(config::Schedule schedule) {
+  switch (schedule) {
+    case config::Schedule::kRoundRobin:
+      return sched::Method::kRoundRobin;
+    case config::Schedule::kWeightedRoundRobin:
+      return sched::Method::kWeightedRoundRobin;
+    case config::Schedule::kLeastConnection:
+      return sched::Method::kLeastConnection;
+    case config::Schedule::kWeightedLeastConnection:
+      return sched::Method::kWeightedLeastConnection;
+    case config::Schedule::kFixed:
+      return sched::Method::kFixedWeighting;
+    case config::Schedule::kSourceHash:
+      return sched::Method::kSourceIpHash;
+    case config::Schedule::kUrlHash:
+      return sched::Method::kUrlHash;
+  }
+  return sched::Method::kRoundRobin;
+}
+
+bool IsEnabled(const config::RealServer& server) {
+  return server.state == config::AdminState::kEnabled;
+}
+
+}  // namespace
+
+void PoolChooser::Apply(Instant now, const config::ServerPool& pool,
+                        std::span<const uint32_t> ids) {
+  BALLAST_CHECK(ids.size() == pool.servers.size());
+  std::vector<Server> servers(ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    const auto known = positions_.find(ids[i]);
+    bool was_enabled = true;
+    if (known != positions_.end()) {
+      servers[i] = servers_[known->second];
+      was_enabled = IsEnabled(config_.servers[known->second]);
+    }
+    servers[i].id = ids[i];
+    const config::RealServer& configured = pool.servers[i];
+    if (configured.state != config::AdminState::kDraining) {
+      servers[i].drain_end = Instant::FromNanos(0);
+    } else if (was_enabled) {
+      servers[i].drain_end = now + configured.drain_time;
+    }
+  }
+  config_ = pool;
+  servers_ = std::move(servers);
+  positions_.clear();
+  std::vector<sched::ServerState> states;
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    positions_.emplace(servers_[i].id, i);
+    states.push_back({.weight = config_.servers[i].weight,
+                      .up = Schedulable(i),
+                      .id = servers_[i].id});
+  }
+  auto scheduler = sched::Scheduler::Create(
+      {.method = MethodOf(config_.schedule), .slow_start = config_.slow_start},
+      states);
+  // Validation has checked every limit the schedulers have.
+  BALLAST_CHECK(scheduler.ok());
+  if (scheduler_ != nullptr) (*scheduler)->CarryOver(now, *scheduler_);
+  scheduler_ = *std::move(scheduler);
+  for (size_t i = 0; i < servers_.size(); ++i) UpdateFull(i);
+  UpdateUp();
+}
+
+bool PoolChooser::Schedulable(size_t position) const {
+  const Server& server = servers_[position];
+  return IsEnabled(config_.servers[position]) && server.healthy &&
+         server.avoid_until == Instant::FromNanos(0);
+}
+
+bool PoolChooser::Full(size_t position) const {
+  const uint32_t limit = config_.servers[position].connection_limit;
+  return limit != 0 && servers_[position].open >= limit;
+}
+
+void PoolChooser::UpdateFull(size_t position) {
+  scheduler_->SetFull(static_cast<uint16_t>(position), Full(position));
+}
+
+void PoolChooser::UpdateUp() {
+  std::vector<health::Member> members;
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    members.push_back({.enabled = IsEnabled(config_.servers[i]),
+                       .healthy = servers_[i].healthy,
+                       .critical = config_.servers[i].critical,
+                       .weight = config_.servers[i].weight});
+  }
+  up_ = health::ServiceUp(members, config_.servers_min);
+}
+
+std::optional<PoolChooser::Picked> PoolChooser::Pick(Instant now,
+                                                     uint32_t hash) {
+  if (now >= avoid_deadline_) EndAvoiding(now);
+  if (up_) {
+    if (const auto position = scheduler_->Pick(now, hash)) {
+      return Picked{servers_[*position].id,
+                    config_.servers[*position].endpoint};
+    }
+  }
+  if (!config_.sorry_server) return std::nullopt;
+  return Picked{0, config_.sorry_server->endpoint};
+}
+
+persist::ServerStanding PoolChooser::Standing(uint32_t id) const {
+  const auto found = positions_.find(id);
+  if (found == positions_.end()) return {.up = false};
+  const size_t position = found->second;
+  return {.up = servers_[position].healthy &&
+                servers_[position].avoid_until == Instant::FromNanos(0),
+          .enabled = IsEnabled(config_.servers[position]),
+          .full = Full(position),
+          .drain_end = servers_[position].drain_end};
+}
+
+Endpoint PoolChooser::EndpointOf(uint32_t id) const {
+  return config_.servers[positions_.at(id)].endpoint;
+}
+
+void PoolChooser::OnOpen(uint32_t id) {
+  const auto found = positions_.find(id);
+  if (found == positions_.end()) return;
+  ++servers_[found->second].open;
+  scheduler_->OnOpen(static_cast<uint16_t>(found->second));
+  UpdateFull(found->second);
+}
+
+void PoolChooser::OnClose(uint32_t id) {
+  const auto found = positions_.find(id);
+  // It may have been taken out and put back under way.
+  if (found == positions_.end() || servers_[found->second].open == 0) return;
+  --servers_[found->second].open;
+  scheduler_->OnClose(static_cast<uint16_t>(found->second));
+  UpdateFull(found->second);
+}
+
+void PoolChooser::OnUnreachable(Instant now, uint32_t id) {
+  const auto found = positions_.find(id);
+  if (found == positions_.end()) return;
+  bool another = false;
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    another |=
+        i != found->second && scheduler_->available(static_cast<uint16_t>(i));
+  }
+  if (!another) return;
+  servers_[found->second].avoid_until = now + kAvoid;
+  avoid_deadline_ = std::min(avoid_deadline_, now + kAvoid);
+  scheduler_->SetUp(now, static_cast<uint16_t>(found->second), false);
+}
+
+void PoolChooser::EndAvoiding(Instant now) {
+  avoid_deadline_ = Instant::Never();
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    Instant& until = servers_[i].avoid_until;
+    if (until == Instant::FromNanos(0)) continue;
+    if (now < until) {
+      avoid_deadline_ = std::min(avoid_deadline_, until);
+      continue;
+    }
+    until = Instant::FromNanos(0);
+    scheduler_->SetUp(now, static_cast<uint16_t>(i), Schedulable(i));
+  }
+}
+
+void PoolChooser::SetHealthy(Instant now, uint32_t id, bool healthy) {
+  const auto found = positions_.find(id);
+  if (found == positions_.end()) return;
+  servers_[found->second].healthy = healthy;
+  scheduler_->SetUp(now, static_cast<uint16_t>(found->second),
+                    Schedulable(found->second));
+  UpdateUp();
+}
+
+uint32_t PoolChooser::open(uint32_t id) const {
+  const auto found = positions_.find(id);
+  return found == positions_.end() ? 0 : servers_[found->second].open;
+}
+
+}  // namespace ballast::l7

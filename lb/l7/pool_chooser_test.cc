@@ -1,0 +1,136 @@
+#include "lb/l7/pool_chooser.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace ballast::l7 {
+namespace {
+
+using ::testing::ElementsAre;
+
+constexpr Instant kNow = Instant::FromNanos(1'000'000'000'000);
+
+Endpoint Server(uint32_t number) {
+  return {Address::V4(0x0a000000 + number), 80};
+}
+
+class PoolChooserTest : public ::testing::Test {
+ protected:
+  PoolChooserTest() {
+    for (uint32_t i = 1; i <= 3; ++i) {
+      pool_.servers.emplace_back().endpoint = Server(i);
+      ids_.push_back(i);
+    }
+    chooser_.Apply(kNow, pool_, ids_);
+  }
+
+  // -1: nobody; 0: the sorry server.
+  std::vector<int> Picks(int count, Instant now = kNow, uint32_t hash = 0) {
+    std::vector<int> picks;
+    for (int i = 0; i < count; ++i) {
+      const auto picked = chooser_.Pick(now, hash);
+      picks.push_back(picked ? static_cast<int>(picked->id) : -1);
+    }
+    return picks;
+  }
+
+  config::ServerPool pool_;
+  std::vector<uint32_t> ids_;
+  PoolChooser chooser_;
+};
+
+TEST_F(PoolChooserTest, GoesRoundThoseThatAreAvailable) {
+  EXPECT_THAT(Picks(4), ElementsAre(1, 2, 3, 1));
+  chooser_.SetHealthy(kNow, 3, false);
+  EXPECT_THAT(Picks(3), ElementsAre(2, 1, 2));
+  EXPECT_EQ(chooser_.Pick(kNow, 0)->endpoint, Server(1));
+}
+
+TEST_F(PoolChooserTest, AFullServerIsPassedOverUntilOneEnds) {
+  pool_.servers[0].connection_limit = 1;
+  chooser_.Apply(kNow, pool_, ids_);
+  chooser_.OnOpen(1);
+  EXPECT_THAT(Picks(3), ElementsAre(2, 3, 2));
+  chooser_.OnClose(1);
+  EXPECT_THAT(Picks(3), ElementsAre(3, 1, 2));
+}
+
+TEST_F(PoolChooserTest, DownItHasItsSorryServerOrNobody) {
+  for (const uint32_t id : {1, 2, 3}) chooser_.SetHealthy(kNow, id, false);
+  EXPECT_FALSE(chooser_.up());
+  EXPECT_THAT(Picks(1), ElementsAre(-1));
+  pool_.sorry_server = {.endpoint = Server(9)};
+  chooser_.Apply(kNow, pool_, ids_);
+  EXPECT_EQ(chooser_.Pick(kNow, 0)->endpoint, Server(9));
+}
+
+TEST_F(PoolChooserTest, IsDownWithTooFewServersOrWithoutACriticalOne) {
+  pool_.servers_min = 3;
+  chooser_.Apply(kNow, pool_, ids_);
+  EXPECT_TRUE(chooser_.up());
+  chooser_.SetHealthy(kNow, 1, false);
+  EXPECT_FALSE(chooser_.up());
+  pool_.servers_min = 1;
+  chooser_.Apply(kNow, pool_, ids_);
+  EXPECT_TRUE(chooser_.up());
+  pool_.servers[0].critical = true;
+  chooser_.Apply(kNow, pool_, ids_);
+  EXPECT_FALSE(chooser_.up());
+}
+
+TEST_F(PoolChooserTest, AnUnreachableServerIsAvoidedForAWhile) {
+  chooser_.OnUnreachable(kNow, 2);
+  EXPECT_THAT(Picks(3), ElementsAre(1, 3, 1));
+  EXPECT_FALSE(chooser_.Standing(2).up);
+  const Instant later = kNow + PoolChooser::kAvoid;
+  EXPECT_THAT(Picks(3, later), ElementsAre(2, 3, 1));
+  EXPECT_TRUE(chooser_.Standing(2).up);
+}
+
+TEST_F(PoolChooserTest, TheLastOneIsNotAvoided) {
+  chooser_.SetHealthy(kNow, 1, false);
+  chooser_.SetHealthy(kNow, 3, false);
+  chooser_.OnUnreachable(kNow, 2);
+  EXPECT_THAT(Picks(2), ElementsAre(2, 2));
+}
+
+TEST_F(PoolChooserTest, ADrainBeginsOnceAndEndsWhenEnabled) {
+  pool_.servers[1].state = config::AdminState::kDraining;
+  pool_.servers[1].drain_time = absl::Seconds(60);
+  chooser_.Apply(kNow, pool_, ids_);
+  EXPECT_THAT(Picks(3), ElementsAre(1, 3, 1));
+  EXPECT_EQ(chooser_.Standing(2).drain_end, kNow + absl::Seconds(60));
+  chooser_.Apply(kNow + absl::Seconds(10), pool_, ids_);
+  EXPECT_EQ(chooser_.Standing(2).drain_end, kNow + absl::Seconds(60));
+  pool_.servers[1].state = config::AdminState::kEnabled;
+  chooser_.Apply(kNow + absl::Seconds(20), pool_, ids_);
+  EXPECT_TRUE(chooser_.Standing(2).enabled);
+}
+
+TEST_F(PoolChooserTest, WhatIsOpenAndHealthStayOverConfigurations) {
+  pool_.schedule = config::Schedule::kLeastConnection;
+  chooser_.Apply(kNow, pool_, ids_);
+  chooser_.OnOpen(1);
+  chooser_.OnOpen(1);
+  chooser_.OnOpen(2);
+  chooser_.SetHealthy(kNow, 3, false);
+  // In another order, one gone, one new.
+  pool_.servers = {pool_.servers[2], pool_.servers[0]};
+  pool_.servers.emplace_back().endpoint = Server(4);
+  chooser_.Apply(kNow, pool_, std::vector<uint32_t>{3, 1, 4});
+  EXPECT_EQ(chooser_.open(1), 2u);
+  EXPECT_FALSE(chooser_.Standing(3).up);
+  EXPECT_THAT(Picks(2), ElementsAre(4, 4));
+  // Of one that is gone: nothing.
+  chooser_.OnClose(2);
+  EXPECT_FALSE(chooser_.Has(2));
+  EXPECT_FALSE(chooser_.Standing(2).up);
+}
+
+}  // namespace
+}  // namespace ballast::l7

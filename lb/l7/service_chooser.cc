@@ -1,0 +1,390 @@
+#include "lb/l7/service_chooser.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "lb/l7/request_match.h"
+#include "persist/extract.h"
+#include "persist/follow.h"
+#include "persist/request_view.h"
+
+namespace ballast::l7 {
+namespace {
+
+persist::Settings SettingsOf(const config::Persistence& from) {
+  persist::Settings settings;
+  if (!from.enabled) return settings;
+  // The same order, without "none".
+  settings.mode = static_cast<persist::Mode>(static_cast<int>(from.mode) + 1);
+  settings.timeout = from.timeout;
+  (settings.mode == persist::Mode::kQueryItemHash ? settings.query_item
+                                                  : settings.name) = from.name;
+  settings.refresh = from.refresh;
+  return settings;
+}
+static_assert(static_cast<int>(config::PersistenceMode::kUdpSip) + 1 ==
+              static_cast<int>(persist::Mode::kUdpSip));
+
+// Host and path decide, so that objects named by either are told apart; the
+// query does not (§4.9).
+uint32_t UrlHash(const SipKey& secret, const http::RequestHead& request) {
+  const absl::string_view path =
+      request.path().substr(0, request.path().find('?'));
+  const std::string text =
+      absl::StrCat(absl::AsciiStrToLower(request.host()), "\n", path);
+  return static_cast<uint32_t>(SipHash13(
+      secret, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+}
+
+bool IsServer(const config::ServerPool& pool, const Address& address) {
+  return std::any_of(
+      pool.servers.begin(), pool.servers.end(),
+      [&](const auto& server) { return server.endpoint.address == address; });
+}
+
+}  // namespace
+
+// -- ServiceChooser -----------------------------------------------------------
+
+const config::ServerPool& ServiceChooser::PoolConfig(size_t pool) const {
+  const config::VirtualService& config = plan_->config;
+  if (config.l7->sub_services.empty()) return config;
+  return config.l7->sub_services[pool];
+}
+
+void ServiceChooser::Apply(Instant now,
+                           std::shared_ptr<const ServicePlan> plan) {
+  // Sub services go by their names, so that servers keep what they have open.
+  const auto before = std::exchange(plan_, std::move(plan));
+  std::vector<Pool> old = std::move(pools_);
+  pools_ = std::vector<Pool>(plan_->ids.size());
+  const auto& subs = plan_->config.l7->sub_services;
+  for (size_t i = 0; i < pools_.size(); ++i) {
+    for (size_t j = 0; before != nullptr && j < old.size(); ++j) {
+      const auto& old_subs = before->config.l7->sub_services;
+      if (subs.empty() == old_subs.empty() &&
+          (subs.empty() || subs[i].name == old_subs[j].name)) {
+        pools_[i].chooser = std::move(old[j].chooser);
+      }
+    }
+    const config::ServerPool& config = PoolConfig(i);
+    pools_[i].chooser.Apply(now, config, plan_->ids[i]);
+    pools_[i].persistence = SettingsOf(config.persistence);
+    if (persist::KindOf(pools_[i].persistence.mode) ==
+        persist::Mode::kActiveCookie) {
+      pools_[i].cookies.emplace(plan_->service_id, plan_->cookie_secrets);
+    }
+  }
+  config::ServerPool shared;
+  shared.schedule = plan_->config.schedule;
+  std::vector<uint32_t> ids;
+  for (size_t i = 0; i < subs.size(); ++i) {
+    if (!subs[i].matches.empty()) continue;
+    config::RealServer server;
+    server.weight = subs[i].weight;
+    server.connection_limit = subs[i].connection_limit;
+    if (!subs[i].enabled) server.state = config::AdminState::kDisabled;
+    shared.servers.push_back(server);
+    ids.push_back(static_cast<uint32_t>(i + 1));
+  }
+  shared_.Apply(now, shared, ids);
+  UpdateShared(now);
+}
+
+void ServiceChooser::UpdateShared(Instant now) {
+  for (size_t i = 0; i < pools_.size(); ++i) {
+    const PoolChooser& pool = pools_[i].chooser;
+    shared_.SetHealthy(now, static_cast<uint32_t>(i + 1),
+                       pool.up() || PoolConfig(i).sorry_server.has_value());
+  }
+}
+
+void ServiceChooser::SetHealthy(Instant now, uint32_t id, bool healthy) {
+  for (Pool& pool : pools_) pool.chooser.SetHealthy(now, id, healthy);
+  UpdateShared(now);
+}
+
+bool ServiceChooser::up() const {
+  const auto& subs = plan_->config.l7->sub_services;
+  bool any = false;
+  for (size_t i = 0; i < pools_.size(); ++i) {
+    const bool up = pools_[i].chooser.up() && (subs.empty() || subs[i].enabled);
+    if (!up && !subs.empty() && subs[i].critical) return false;
+    any |= up;
+  }
+  return any;
+}
+
+uint32_t ServiceChooser::open(uint32_t id) const {
+  uint32_t open = 0;
+  for (const Pool& pool : pools_) open += pool.chooser.open(id);
+  return open;
+}
+
+std::optional<size_t> ServiceChooser::PoolFor(
+    Instant now, const http::RequestHead& request) {
+  const auto& subs = plan_->config.l7->sub_services;
+  if (subs.empty()) return 0;
+  for (size_t i = 0; i < subs.size(); ++i) {
+    if (subs[i].matches.empty() || !subs[i].enabled || subs[i].weight == 0) {
+      continue;
+    }
+    if (!pools_[i].chooser.up() && !subs[i].sorry_server) continue;
+    if (MatchesAny(subs[i].matches, request)) return i;
+  }
+  const auto picked = shared_.Pick(now, 0);
+  if (!picked) return std::nullopt;
+  return picked->id - 1;
+}
+
+// -- ConnectionChooser --------------------------------------------------------
+
+std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
+    Instant now, const Client& client, uint32_t attempt,
+    http::RequestHead* request) {
+  const ServicePlan& plan = *service_.plan_;
+  const auto pool = service_.PoolFor(now, *request);
+  if (!pool) return Refuse();
+  const bool first = attempt == 0 && requests_++ == 0;
+  const uint32_t hash =
+      plan.config.schedule == config::Schedule::kUrlHash ||
+              service_.PoolConfig(*pool).schedule == config::Schedule::kUrlHash
+          ? UrlHash(plan.secret, *request)
+          : 0;
+  const ServiceChooser::Pool& served = service_.pools_[*pool];
+  digest_.reset();
+  issue_cookie_ = false;
+  const bool persists = served.persistence.mode != persist::Mode::kNone;
+  const auto frequency = plan.persistence.check_frequency;
+  const bool changed = *pool != last_pool_;
+  const bool look_up =
+      persists && (changed || persist::LooksUp(frequency, first));
+  stores_ = persists && (changed || persist::Stores(frequency, first));
+  if (look_up) {
+    const auto lookup = [&](absl::string_view name,
+                            persist::FieldVisitor visit) {
+      for (size_t i = 0; i < request->fields.size(); ++i) {
+        const http::Field field = request->fields[i];
+        if (absl::EqualsIgnoreCase(field.name, name)) visit(field.value);
+      }
+    };
+    const persist::RequestView view = {.method = request->method_text(),
+                                       .target = request->target(),
+                                       .host = request->host(),
+                                       .fields = lookup,
+                                       .client = client.address.address};
+    const persist::Extraction extraction = persist::ExtractKey(
+        served.persistence, served.cookies ? &*served.cookies : nullptr, view,
+        scratch_);
+    issue_cookie_ = extraction.issue_cookie;
+    if (extraction.outcome != persist::Extraction::Outcome::kNone) {
+      kind_ = extraction.key.kind;
+      digest_ = persist::DigestOf(plan.secret, extraction.key);
+    }
+  }
+  return Decide(now, client, *pool, hash, look_up);
+}
+
+std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
+    Instant now, const Client& client, uint32_t /*attempt*/,
+    absl::string_view /*first_bytes*/) {
+  const ServicePlan& plan = *service_.plan_;
+  const ServiceChooser::Pool& served = service_.pools_[0];
+  digest_.reset();
+  const bool by_source = served.persistence.mode == persist::Mode::kSourceIp;
+  stores_ = by_source;
+  if (by_source) {
+    const auto none = [](absl::string_view, persist::FieldVisitor) {};
+    const persist::RequestView view = {.fields = none,
+                                       .client = client.address.address};
+    const persist::Extraction extraction =
+        persist::ExtractKey(served.persistence, nullptr, view, scratch_);
+    kind_ = extraction.key.kind;
+    digest_ = persist::DigestOf(plan.secret, extraction.key);
+  }
+  auto choice = Decide(now, client, 0, 0, by_source);
+  const auto* server = std::get_if<ServerChoice>(&choice);
+  if (server != nullptr && digest_) {
+    Put(now, 0, *digest_, kind_, static_cast<uint32_t>(server->tag));
+  }
+  return choice;
+}
+
+std::variant<ServerChoice, Denial> ConnectionChooser::Decide(
+    Instant now, const Client& client, size_t pool, uint32_t hash,
+    bool look_up) {
+  PoolChooser& chooser = service_.pools_[pool].chooser;
+  if (digest_) {
+    if (const auto entry = ByEntry(now, pool)) {
+      ++service_.stats_.persisted;
+      return Give(now, client, pool, *entry);
+    }
+  } else if (!look_up && pool == last_pool_ && last_server_ != 0 &&
+             service_.pools_[pool].persistence.mode != persist::Mode::kNone &&
+             persist::FollowEntry(now, true, chooser.Standing(last_server_)) ==
+                 persist::Follow::kGo) {
+    return Give(now, client, pool,
+                {last_server_, chooser.EndpointOf(last_server_)});
+  }
+  auto picked = chooser.Pick(now, hash);
+  if (!picked) return Refuse();
+  if (digest_ && stores_ && picked->id != 0 && !issue_cookie_) {
+    const uint32_t winner = service_.plan_->store->Claim(
+        now, {service_.plan_->tables[pool], *digest_}, kind_, picked->id,
+        service_.pools_[pool].persistence.timeout);
+    if (winner != picked->id && chooser.Has(winner)) {
+      picked = {winner, chooser.EndpointOf(winner)};
+    }
+  }
+  return Give(now, client, pool, *picked);
+}
+
+std::optional<PoolChooser::Picked> ConnectionChooser::ByEntry(Instant now,
+                                                              size_t pool) {
+  persist::KeyStore& store = *service_.plan_->store;
+  const persist::KeyId id = {service_.plan_->tables[pool], *digest_};
+  const auto entry = store.Find(now, id);
+  if (!entry) {
+    // An active cookie whose entry has expired is replaced.
+    issue_cookie_ |= kind_ == persist::Mode::kActiveCookie;
+    return std::nullopt;
+  }
+  const PoolChooser& chooser = service_.pools_[pool].chooser;
+  switch (persist::FollowEntry(now, true, chooser.Standing(entry->server))) {
+    case persist::Follow::kGo:
+      return PoolChooser::Picked{entry->server,
+                                 chooser.EndpointOf(entry->server)};
+    case persist::Follow::kDiscard:
+      store.Erase(id, entry->server);
+      return std::nullopt;
+    case persist::Follow::kPassBy:
+      stores_ = false;
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::variant<ServerChoice, Denial> ConnectionChooser::Give(
+    Instant, const Client& client, size_t pool,
+    const PoolChooser::Picked& picked) {
+  last_pool_ = pool;
+  last_server_ = picked.id;
+  if (picked.id == 0) ++service_.stats_.sorry;
+  service_.pools_[pool].chooser.OnOpen(picked.id);
+  ServerChoice choice;
+  choice.server = picked.endpoint;
+  // The port the client asked for.
+  if (choice.server.port == 0) choice.server.port = client.local.port;
+  choice.source = SourceFor(client, choice.server);
+  choice.tag = picked.id;
+  // A connection that shows one client's address is no other's.
+  choice.single_use = choice.source.address == client.address.address;
+  return choice;
+}
+
+void ConnectionChooser::OnResponse(Instant now, const Client& client,
+                                   const ServerChoice& choice,
+                                   const http::RequestHead&,
+                                   http::ResponseHead* response) {
+  if (!stores_ || choice.tag == 0) return;
+  const auto server = static_cast<uint32_t>(choice.tag);
+  const ServicePlan& plan = *service_.plan_;
+  if (last_pool_ >= service_.pools_.size()) return;
+  ServiceChooser::Pool& served = service_.pools_[last_pool_];
+  if (digest_ && kind_ != persist::Mode::kServerCookie) {
+    Put(now, last_pool_, *digest_, kind_, server);
+  }
+  const persist::Mode kind = persist::KindOf(served.persistence.mode);
+  if (kind == persist::Mode::kServerCookie) {
+    const auto lookup = [&](absl::string_view name,
+                            persist::FieldVisitor visit) {
+      for (size_t i = 0; i < response->fields.size(); ++i) {
+        const http::Field field = response->fields[i];
+        if (absl::EqualsIgnoreCase(field.name, name)) visit(field.value);
+      }
+    };
+    const persist::Extraction learned =
+        persist::LearnKey(served.persistence, lookup, scratch_);
+    if (learned.outcome == persist::Extraction::Outcome::kKey) {
+      ++service_.stats_.learned;
+      Put(now, last_pool_, persist::DigestOf(plan.secret, learned.key),
+          learned.key.kind, server);
+    } else if (digest_) {
+      Put(now, last_pool_, *digest_, kind_, server);
+    }
+  } else if (issue_cookie_ && served.cookies) {
+    const std::string value = served.cookies->Make(
+        client.address.address,
+        plan.persistence.add_cookie_port ? client.address.port : 0,
+        random_ ^ ++service_.cookies_made_);
+    Put(now, last_pool_,
+        persist::DigestOf(plan.secret, {persist::Mode::kActiveCookie, value}),
+        persist::Mode::kActiveCookie, server);
+    response->fields.Add("Set-Cookie", persist::ActiveCookieField(
+                                           served.persistence.name, value));
+    issue_cookie_ = false;
+  }
+}
+
+void ConnectionChooser::OnEnd(Instant now, const ServerChoice& choice,
+                              Outcome outcome) {
+  const auto server = static_cast<uint32_t>(choice.tag);
+  for (ServiceChooser::Pool& pool : service_.pools_) {
+    pool.chooser.OnClose(server);
+    if (outcome == Outcome::kConnectFailed ||
+        outcome == Outcome::kConnectTimeout) {
+      pool.chooser.OnUnreachable(now, server);
+    }
+  }
+}
+
+void ConnectionChooser::Put(Instant now, size_t pool,
+                            const persist::Digest& digest, persist::Mode kind,
+                            uint32_t server) {
+  if (server == 0) return;
+  service_.plan_->store->Put(now, {service_.plan_->tables[pool], digest}, kind,
+                             server, service_.pools_[pool].persistence.timeout);
+}
+
+Endpoint ConnectionChooser::SourceFor(const Client& client,
+                                      const Endpoint& server) const {
+  const ServicePlan& plan = *service_.plan_;
+  const config::L7Service& l7 = *plan.config.l7;
+  if (l7.transparent) {
+    const Address& address = client.address.address;
+    const bool local = plan.is_local(address) ||
+                       (plan.real_servers_are_local &&
+                        IsServer(service_.PoolConfig(last_pool_), address));
+    if (!local && address.is_v4() == server.address.is_v4()) {
+      return {address, 0};  // A3
+    }
+  } else if (!l7.alternate_sources.empty()) {
+    const size_t count = l7.alternate_sources.size();
+    for (size_t i = 0; i < count; ++i) {
+      const Address& source =
+          l7.alternate_sources[service_.next_source_++ % count];
+      if (source.is_v4() == server.address.is_v4()) return {source, 0};  // A1
+    }
+  }
+  if (l7.subnet_originating ||
+      client.local.address.is_v4() != server.address.is_v4()) {
+    return {};  // A4, A5: the kernel's choice is the interface's address.
+  }
+  return {client.local.address, 0};  // A6
+}
+
+Denial ConnectionChooser::Refuse() {
+  ++service_.stats_.none;
+  const config::L7Service& l7 = *service_.plan_->config.l7;
+  Denial denial;
+  denial.status = l7.type == config::L7Type::kHttp
+                      ? static_cast<uint16_t>(l7.error_code)
+                      : 0;
+  denial.location = l7.error_url;
+  denial.body = service_.plan_->error_page;
+  return denial;
+}
+
+}  // namespace ballast::l7

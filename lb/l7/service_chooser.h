@@ -1,0 +1,149 @@
+// Who serves what comes to a proxied service, on one thread: sub services by
+// the request, persistence, then the pool's scheduler; and from which address.
+//
+// ServiceChooser is the service's and lives over configurations; each client's
+// connection has a ConnectionChooser, which is what its codec asks.
+//
+// Rules (LoadMaster behaviour)
+//   V1  the first sub service with a match takes a request; those without
+//       matches share the rest by the service's schedule (ours). One that is
+//       down is passed over
+//   V2  a valid persistence entry wins (§4.6, §5.2; follow.h). always_persist
+//       says which requests of a connection are held against entries; the
+//       others go where the connection's last one went, while that is possible
+//   V3  source addresses A1, A3 to A6 of §4.2
+//   V4  no server: sorry server, else the service's error answer (§5.5)
+//
+// Threads  a ServiceChooser and its ConnectionChoosers: one.
+#ifndef LB_L7_SERVICE_CHOOSER_H_
+#define LB_L7_SERVICE_CHOOSER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "io/base/address.h"
+#include "io/base/instant.h"
+#include "io/base/siphash.h"
+#include "lb/config/model.h"
+#include "lb/http/head.h"
+#include "lb/l7/chooser.h"
+#include "lb/l7/pool_chooser.h"
+#include "persist/active_cookie.h"
+#include "persist/key_store.h"
+#include "persist/settings.h"
+
+namespace ballast::l7 {
+
+// A service's configuration as all threads have it.
+struct ServicePlan {
+  config::VirtualService config;
+  // Servers' ids: of the service's own pool, or of each sub service's. And the
+  // tables of their persistence entries.
+  std::vector<std::vector<uint32_t>> ids;
+  std::vector<uint32_t> tables;
+  persist::UnitSettings persistence;
+  SipKey secret;  // The pair's: of persistence keys, and of URL hash.
+  std::vector<SipKey> cookie_secrets;  // The newest first.
+  uint64_t service_id = 0;             // Equal on both units.
+  std::shared_ptr<persist::KeyStore> store;
+  bool real_servers_are_local = false;
+  // Whether an address is in a network that this unit is in itself.
+  std::function<bool(const Address&)> is_local;
+  std::string error_page;  // The file's contents.
+};
+
+class ServiceChooser {
+ public:
+  struct Stats {
+    uint64_t persisted = 0;  // Followed an entry.
+    uint64_t learned = 0;    // Entries made for what a response said.
+    uint64_t none = 0;       // V4, without a sorry server.
+    uint64_t sorry = 0;
+  };
+
+  void Apply(Instant now, std::shared_ptr<const ServicePlan> plan);
+  void SetHealthy(Instant now, uint32_t id, bool healthy);
+  bool up() const;
+  const Stats& stats() const { return stats_; }
+  // Requests and streams under way at a server.
+  uint32_t open(uint32_t id) const;
+
+ private:
+  friend class ConnectionChooser;
+  struct Pool {
+    PoolChooser chooser;
+    persist::Settings persistence;
+    std::optional<persist::ActiveCookies> cookies;
+  };
+
+  std::optional<size_t> PoolFor(Instant now, const http::RequestHead& request);
+  void UpdateShared(Instant now);
+  const config::ServerPool& PoolConfig(size_t pool) const;
+
+  std::shared_ptr<const ServicePlan> plan_;
+  std::vector<Pool> pools_;
+  // Of the sub services without matches, as if they were servers; ids are their
+  // places and 1.
+  PoolChooser shared_;
+  uint32_t next_source_ = 0;
+  uint64_t cookies_made_ = 0;
+  Stats stats_;
+};
+
+class ConnectionChooser final : public Chooser, public StreamChooser {
+ public:
+  // `random`: unpredictable, for active cookies.
+  ConnectionChooser(ServiceChooser& service, uint64_t random)
+      : service_(service), random_(random) {}
+
+  std::variant<ServerChoice, Denial> Choose(
+      Instant now, const Client& client, uint32_t attempt,
+      http::RequestHead* request) override;
+  void OnResponse(Instant now, const Client& client, const ServerChoice& choice,
+                  const http::RequestHead& request,
+                  http::ResponseHead* response) override;
+  std::variant<ServerChoice, Denial> Choose(
+      Instant now, const Client& client, uint32_t attempt,
+      absl::string_view first_bytes) override;
+  void OnEnd(Instant now, const ServerChoice& choice, Outcome outcome) override;
+
+ private:
+  struct Place {
+    size_t pool;
+    PoolChooser::Picked picked;
+  };
+
+  std::variant<ServerChoice, Denial> Decide(Instant now, const Client& client,
+                                            size_t pool, uint32_t hash,
+                                            bool look_up);
+  std::optional<PoolChooser::Picked> ByEntry(Instant now, size_t pool);
+  std::variant<ServerChoice, Denial> Give(Instant now, const Client& client,
+                                          size_t pool,
+                                          const PoolChooser::Picked& picked);
+  void Put(Instant now, size_t pool, const persist::Digest& digest,
+           persist::Mode kind, uint32_t server);
+  Endpoint SourceFor(const Client& client, const Endpoint& server) const;
+  Denial Refuse();
+
+  ServiceChooser& service_;
+  uint64_t random_;
+  uint64_t requests_ = 0;
+  // Of the request under way: its key, and whether it is stored.
+  std::optional<persist::Digest> digest_;
+  persist::Mode kind_ = persist::Mode::kNone;
+  bool issue_cookie_ = false;
+  bool stores_ = false;
+  // Where the last one went.
+  size_t last_pool_ = 0;
+  uint32_t last_server_ = 0;
+  std::string scratch_;
+};
+
+}  // namespace ballast::l7
+
+#endif  // LB_L7_SERVICE_CHOOSER_H_

@@ -1,0 +1,104 @@
+// One TCP connection of a proxy, to a client or to a server, on a reactor.
+//
+//   auto* leg = new Leg(reactor, owner, std::move(fd));
+//   leg->SetReading(true);  leg->Send(bytes);  ...
+//   leg->Close();           // And forget it: it deletes itself.
+//
+// Sends    one at a time, each answered by exactly one OnSent(), also after
+//          Close(), Linger() and Reset(); until then the bytes stay in place
+//          and the owner exists. Nothing else is told after those three.
+// Reading  what was on its way when it was switched off may still come.
+// Errors   one OnGone(): reset, a failed send, no connection. Then Close().
+// Cost     no allocation but the leg.
+// Threads  the reactor's.
+#ifndef LB_RUN_LEG_H_
+#define LB_RUN_LEG_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "io/base/address.h"
+#include "io/reactor.h"
+#include "io/socket_address.h"
+#include "io/unique_fd.h"
+#include "lb/run/alarm.h"
+
+namespace ballast::run {
+
+class Leg {
+ public:
+  class Owner {
+   public:
+    // After Connect().
+    virtual void OnConnected(Leg& leg) = 0;
+    virtual void OnBytes(Leg& leg, std::span<const uint8_t> bytes) = 0;
+    // The peer sends no more.
+    virtual void OnEnd(Leg& leg) = 0;
+    virtual void OnGone(Leg& leg) = 0;
+    // The first `count` bytes of the send went.
+    virtual void OnSent(Leg& leg, size_t count) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  // Closing while the peer still sends: so much is read and thrown away, for so
+  // long, that it can read what was sent before the reset.
+  static constexpr size_t kLingerBytes = 256 * 1024;
+  static constexpr absl::Duration kLingerTime = absl::Seconds(2);
+
+  Leg(Reactor& reactor, Owner& owner, UniqueFd fd)
+      : reactor_(reactor), owner_(&owner), fd_(std::move(fd)) {}
+  Leg(const Leg&) = delete;
+  Leg& operator=(const Leg&) = delete;
+
+  // Answered by OnConnected() or OnGone().
+  void Connect(const Endpoint& to);
+  void SetReading(bool wanted);
+  void Send(std::span<const uint8_t> bytes);
+  // No more will be sent; no send is under way.
+  void EndWriting();
+
+  void Close();
+  void Linger();
+  // So that the peer sees it as an error.
+  void Reset();
+
+  // While nothing is being sent.
+  void SetOwner(Owner& owner) { owner_ = &owner; }
+  bool sending() const { return send_.pending(); }
+  int fd() const { return fd_.get(); }
+
+ private:
+  ~Leg() = default;
+  // Calls the owner, who may close the leg in there.
+  template <typename Call>
+  void Tell(Call call);
+  void Leave();
+  void DeleteIfIdle();
+  void OnConnect(Completion completion);
+  void OnReceive(Completion completion);
+  void OnSend(Completion completion);
+
+  Reactor& reactor_;
+  Owner* owner_;
+  UniqueFd fd_;
+  SocketAddress to_;
+  size_t send_size_ = 0;
+  size_t linger_left_ = 0;  // Bytes yet to be thrown away; 0: not lingering.
+  bool closed_ = false;     // By the owner.
+  bool reading_ = false;    // Wanted.
+  bool ended_ = false;      // Nothing more comes.
+  bool gone_ = false;       // Told.
+  int calls_ = 0;           // The owner is being called.
+  Alarm linger_{reactor_, [this] { Leave(); }};
+  Operation connect_ = Operation::To<&Leg::OnConnect>(this);
+  Operation receive_ = Operation::To<&Leg::OnReceive>(this);
+  Operation send_ = Operation::To<&Leg::OnSend>(this);
+};
+
+}  // namespace ballast::run
+
+#endif  // LB_RUN_LEG_H_

@@ -1,0 +1,108 @@
+// One client's connection through a proxy: carries out on sockets what a codec
+// of lb/l7 orders.
+//
+// Lives   until its client's connection and its sends have ended; it deletes
+//         itself. ProxiedList knows those there are.
+// Cost    no allocation per request but by the codec's buffers.
+// Threads the reactor's.
+#ifndef LB_RUN_PROXIED_H_
+#define LB_RUN_PROXIED_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "io/base/instant.h"
+#include "io/reactor.h"
+#include "io/unique_fd.h"
+#include "lb/l7/counters.h"
+#include "lb/l7/service_chooser.h"
+#include "lb/l7/settings.h"
+#include "lb/run/server_pool.h"
+
+namespace ballast::run {
+
+// A service as one thread serves it. Connections keep the one they began with.
+struct ProxyService {
+  uint64_t id = 0;   // The same over configurations.
+  bool http = true;  // Else any bytes.
+  l7::HttpSettings settings;
+  uint8_t tos = 0;
+  // These two go on over configurations.
+  std::shared_ptr<l7::ServiceChooser> chooser;
+  struct Counted {
+    l7::Counters exchanges;
+    uint64_t connections = 0;
+    uint64_t open = 0;
+    uint64_t bytes_in = 0;        // From clients,
+    uint64_t bytes_out = 0;       // to them.
+    uint64_t connect_errors = 0;  // Sockets that could not be made.
+  };
+  std::shared_ptr<Counted> counted;
+};
+
+class Proxied {
+ public:
+  // Ends when what is under way is complete.
+  virtual void Drain() = 0;
+  // Ends.
+  virtual void Cut() = 0;
+  const ProxyService& service() const { return *service_; }
+
+ protected:
+  explicit Proxied(std::shared_ptr<ProxyService> service)
+      : service_(std::move(service)) {}
+  virtual ~Proxied() = default;
+
+  const std::shared_ptr<ProxyService> service_;
+
+ private:
+  friend class ProxiedList;
+  Proxied* next_ = nullptr;
+  Proxied* previous_ = nullptr;
+};
+
+class ProxiedList {
+ public:
+  size_t size() const { return size_; }
+  void Add(Proxied& proxied) {
+    proxied.next_ = first_;
+    if (first_ != nullptr) first_->previous_ = &proxied;
+    first_ = &proxied;
+    ++size_;
+  }
+  void Remove(Proxied& proxied) {
+    (proxied.previous_ != nullptr ? proxied.previous_->next_ : first_) =
+        proxied.next_;
+    if (proxied.next_ != nullptr) proxied.next_->previous_ = proxied.previous_;
+    --size_;
+  }
+  // `call` may end the one it is given, and no other.
+  template <typename Call>
+  void ForEach(Call call) {
+    for (Proxied* at = first_; at != nullptr;) {
+      Proxied* const proxied = at;
+      at = at->next_;
+      call(*proxied);
+    }
+  }
+
+ private:
+  Proxied* first_ = nullptr;
+  size_t size_ = 0;
+};
+
+// What the connections of a thread share.
+struct ProxyContext {
+  Reactor& reactor;
+  ServerPool& pool;
+  uint64_t random = 0;  // Unpredictable: for cookies.
+  ProxiedList list{};
+};
+
+// Takes over a client's accepted connection.
+void StartProxied(ProxyContext& context, std::shared_ptr<ProxyService> service,
+                  UniqueFd client);
+
+}  // namespace ballast::run
+
+#endif  // LB_RUN_PROXIED_H_

@@ -1,0 +1,404 @@
+#include "lb/run/proxies.h"
+
+#include <openssl/hmac.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "io/base/bytes.h"
+#include "io/base/check.h"
+#include "io/base/status_macros.h"
+#include "io/file.h"
+#include "io/tcp_socket.h"
+#include "lb/l4/plan.h"
+
+namespace ballast::run {
+namespace {
+
+constexpr size_t kErrorPageBytesMax = 1 << 20;
+
+// A key of its own for each use of a secret.
+SipKey Derive(const config::L7Secret& secret, absl::string_view use) {
+  uint8_t digest[EVP_MAX_MD_SIZE];
+  unsigned int length = 0;
+  HMAC(EVP_sha256(), secret.data(), secret.size(),
+       reinterpret_cast<const uint8_t*>(use.data()), use.size(), digest,
+       &length);
+  return {LoadBig64(digest), LoadBig64(digest + 8)};
+}
+
+std::vector<Endpoint> PortsOf(const config::VirtualService& service) {
+  std::vector<Endpoint> ports = {{service.address, service.port}};
+  for (const config::PortRange& range : service.extra_ports) {
+    for (uint32_t port = range.first; port <= range.last; ++port) {
+      ports.push_back({service.address, static_cast<uint16_t>(port)});
+    }
+  }
+  return ports;
+}
+
+l7::HttpSettings SettingsOf(const config::Model& model,
+                            const config::VirtualService& service) {
+  const config::L7Service& l7 = *service.l7;
+  l7::HttpSettings settings;
+  settings.stream.idle_timeout = service.idle_timeout;
+  settings.stream.connect_timeout = service.check.timeout;
+  settings.stream.server_speaks_first = l7.server_initiating;
+  settings.limits.head_size_max =
+      static_cast<uint32_t>(model.l7.head_bytes_max);
+  settings.limits.target_size_max =
+      std::min(settings.limits.target_size_max, settings.limits.head_size_max);
+  settings.limits.field_size_max =
+      std::min(settings.limits.field_size_max, settings.limits.head_size_max);
+  settings.limits.fields_max =
+      static_cast<uint32_t>(model.l7.header_fields_max);
+  l7::ForwardingFields& forwarding = settings.forwarding;
+  switch (l7.client_header) {
+    case config::ClientHeader::kNone:
+      break;
+    case config::ClientHeader::kXForwardedFor:
+      forwarding.x_forwarded_for = l7::ForwardingFields::List::kAppend;
+      forwarding.x_forwarded_proto = true;
+      forwarding.x_forwarded_host = true;
+      break;
+    case config::ClientHeader::kForwarded:
+      forwarding.forwarded = l7::ForwardingFields::List::kAppend;
+      break;
+  }
+  if (l7.via) forwarding.via = "ballast";
+  return settings;
+}
+
+persist::UnitSettings UnitSettingsOf(const config::L7Settings& from) {
+  persist::UnitSettings settings;
+  settings.check_frequency =
+      static_cast<persist::CheckFrequency>(from.always_persist);
+  settings.add_cookie_port = from.add_port_to_active_cookie;
+  settings.share_subvs = from.share_sub_service_persistence;
+  return settings;
+}
+static_assert(static_cast<int>(config::AlwaysPersist::kEveryChange) ==
+              static_cast<int>(persist::CheckFrequency::kEveryRequestAndStore));
+
+// The pools of a service, each with the name of its sub service.
+std::vector<std::pair<std::string, const config::ServerPool*>> PoolsOf(
+    const config::VirtualService& service) {
+  std::vector<std::pair<std::string, const config::ServerPool*>> pools;
+  for (const config::SubService& sub : service.l7->sub_services) {
+    pools.emplace_back(sub.name, &sub);
+  }
+  if (pools.empty()) pools.emplace_back("", &service);
+  return pools;
+}
+
+}  // namespace
+
+bool Proxies::Wanted(const config::Model& model) {
+  return std::any_of(
+      model.services.begin(), model.services.end(),
+      [](const auto& service) { return service.l7.has_value(); });
+}
+
+Proxies::Proxies(Reactor& reactor, Options options)
+    : reactor_(reactor), options_(std::move(options)) {
+  SetSecrets(options_.secrets);
+}
+
+void Proxies::SetSecrets(const std::vector<config::L7Secret>& secrets) {
+  persistence_secret_ = Derive(secrets[0], "persistence");
+  cookie_secrets_.clear();
+  for (const config::L7Secret& secret : secrets) {
+    if (cookie_secrets_.size() == persist::ActiveCookies::kSecretsMax) break;
+    cookie_secrets_.push_back(Derive(secret, "active cookie"));
+  }
+}
+
+absl::StatusOr<std::unique_ptr<Proxies>> Proxies::Create(
+    Reactor& reactor, Options options, const config::Model& model) {
+  BALLAST_CHECK(!options.secrets.empty());
+  std::unique_ptr<Proxies> proxies(new Proxies(reactor, std::move(options)));
+  BALLAST_RETURN_IF_ERROR(proxies->Start(model));
+  return proxies;
+}
+
+absl::Status Proxies::Start(const config::Model& model) {
+  BALLAST_ASSIGN_OR_RETURN(auto store,
+                           persist::KeyStore::Create(
+                               {.limit = model.limits.l7_persistence_entries}));
+  store_ = std::move(store);
+  health_ = std::make_unique<HealthChecker>(
+      reactor_, [this](uint16_t id, bool up, health::Reason reason) {
+        OnHealth(id, up, reason);
+      });
+  const auto threads = static_cast<size_t>(model.threads);
+  for (size_t i = 0; i < threads; ++i) {
+    ProxyThread::Options options;
+    options.connections_max = model.limits.l7_connections / threads;
+    options.pool.per_key_max = model.l7.idle_server_connections;
+    options.reactor.log = options_.log;
+    if (options_.force_epoll) {
+      options.reactor.backend = ReactorOptions::Backend::kEpoll;
+    }
+    uint8_t random[8];
+    FillRandom(random);
+    options.random = LoadBig64(random);
+    BALLAST_ASSIGN_OR_RETURN(auto thread, ProxyThread::Start(options));
+    threads_.push_back(std::move(thread));
+  }
+  return Apply(model);
+}
+
+uint16_t Proxies::ServerId(const ServerName& name) {
+  const auto known = server_ids_.find(name);
+  if (known != server_ids_.end()) return known->second;
+  const auto taken = [&](uint16_t id) {
+    return id == 0 ||
+           std::any_of(server_ids_.begin(), server_ids_.end(),
+                       [&](const auto& one) { return one.second == id; });
+  };
+  // Going round, so that a number is not given anew soon.
+  if (server_ids_.size() < next_id_) return server_ids_[name] = next_id_++;
+  while (taken(next_id_)) ++next_id_;
+  return server_ids_[name] = next_id_++;
+}
+
+uint32_t Proxies::TableOf(const ServiceKey& service, const std::string& sub) {
+  const auto number = static_cast<uint32_t>(tables_.size() + 1);
+  return tables_.emplace(std::pair(service, sub), number).first->second;
+}
+
+std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
+    const config::Model& model, const config::VirtualService& config) {
+  const ServiceKey key(config.address, config.port);
+  auto plan = std::make_shared<l7::ServicePlan>();
+  plan->config = config;
+  for (const auto& [name, pool] : PoolsOf(config)) {
+    auto& ids = plan->ids.emplace_back();
+    // Entries of sub services that share them lead to servers by address.
+    const bool shared = model.l7.share_sub_service_persistence;
+    for (const config::RealServer& server : pool->servers) {
+      ids.push_back(
+          ServerId({key, shared ? std::string() : name, server.endpoint}));
+    }
+    plan->tables.push_back(TableOf(key, shared ? std::string() : name));
+  }
+  plan->persistence = UnitSettingsOf(model.l7);
+  plan->real_servers_are_local = model.l7.real_servers_are_local;
+  plan->secret = persistence_secret_;
+  plan->cookie_secrets = cookie_secrets_;
+  plan->service_id =
+      l4::ServiceId(config.protocol, config.address, config.port);
+  plan->store = store_;
+  plan->is_local = [](const Address&) { return false; };
+  return plan;
+}
+
+absl::Status Proxies::Apply(const config::Model& model) {
+  struct Prepared {
+    const config::VirtualService* config;
+    std::string error_page;
+    std::vector<std::vector<UniqueFd>>
+        listeners;  // By thread; none: as before.
+  };
+  std::vector<Prepared> prepared;
+  for (const config::VirtualService& service : model.services) {
+    if (!service.l7.has_value() || !service.enabled) continue;
+    Prepared& one = prepared.emplace_back();
+    one.config = &service;
+    if (!service.l7->error_page_file.empty()) {
+      BALLAST_ASSIGN_OR_RETURN(
+          const auto page,
+          ReadFile(service.l7->error_page_file, kErrorPageBytesMax));
+      one.error_page.assign(page.begin(), page.end());
+    }
+    const auto running = services_.find({service.address, service.port});
+    if (running != services_.end() &&
+        running->second.plan->config.extra_ports == service.extra_ports) {
+      continue;
+    }
+    one.listeners.resize(threads_.size());
+    for (auto& listeners : one.listeners) {
+      for (const Endpoint& port : PortsOf(service)) {
+        BALLAST_ASSIGN_OR_RETURN(
+            UniqueFd fd, ListenTcp(port, {.foreign = !service.l7->host_address,
+                                          .shared = true}));
+        listeners.push_back(std::move(fd));
+      }
+    }
+  }
+
+  // No secrets: those it began with.
+  if (!model.l7.secrets.empty()) SetSecrets(model.l7.secrets);
+  Services services;
+  std::vector<std::vector<ProxyThread::Placed>> placed(threads_.size());
+  for (Prepared& one : prepared) {
+    const ServiceKey key(one.config->address, one.config->port);
+    auto plan =
+        std::make_shared<l7::ServicePlan>(*MakePlan(model, *one.config));
+    plan->error_page = std::move(one.error_page);
+    Service& service = services[key];
+    if (const auto before = services_.find(key); before != services_.end()) {
+      service = before->second;
+    }
+    service.plan = plan;
+    for (size_t i = 0; i < threads_.size(); ++i) {
+      if (service.choosers.size() == i) {
+        service.choosers.push_back(std::make_shared<l7::ServiceChooser>());
+        service.counted.push_back(std::make_shared<ProxyService::Counted>());
+      }
+      auto proxied = std::make_shared<ProxyService>();
+      proxied->id = plan->service_id;
+      proxied->http = one.config->l7->type == config::L7Type::kHttp;
+      proxied->settings = SettingsOf(model, *one.config);
+      proxied->tos = one.config->l7->qos.tos;
+      proxied->chooser = service.choosers[i];
+      proxied->counted = service.counted[i];
+      placed[i].push_back({std::move(proxied), {}});
+      if (!one.listeners.empty()) {
+        placed[i].back().listeners = std::move(one.listeners[i]);
+      }
+    }
+  }
+  services_ = std::move(services);
+  for (size_t i = 0; i < threads_.size(); ++i) {
+    threads_[i]->Call([&](ProxyThread& thread) {
+      for (const auto& [key, service] : services_) {
+        service.choosers[i]->Apply(thread.Now(), service.plan);
+      }
+      thread.SetServices(std::move(placed[i]));
+    });
+  }
+  std::map<ServerName, uint16_t> kept;
+  for (auto& [name, id] : server_ids_) {
+    const auto service = services_.find(std::get<0>(name));
+    if (service == services_.end()) continue;
+    for (const auto& ids : service->second.plan->ids) {
+      if (std::find(ids.begin(), ids.end(), id) != ids.end()) kept[name] = id;
+    }
+  }
+  server_ids_ = std::move(kept);
+  SetHealthTargets();
+  return absl::OkStatus();
+}
+
+void Proxies::SetHealthTargets() {
+  std::vector<HealthChecker::Target> targets;
+  std::set<uint16_t> known;
+  for (const auto& [key, service] : services_) {
+    const auto pools = PoolsOf(service.plan->config);
+    for (size_t i = 0; i < pools.size(); ++i) {
+      const config::ServerPool& pool = *pools[i].second;
+      for (size_t j = 0; j < pool.servers.size(); ++j) {
+        Endpoint endpoint = pool.servers[j].endpoint;
+        if (pool.check.port != 0) {
+          endpoint.port = pool.check.port;
+        } else if (endpoint.port == 0) {
+          endpoint.port = key.second;
+        }
+        const auto id = static_cast<uint16_t>(service.plan->ids[i][j]);
+        // Sub services that share their entries share their servers.
+        if (!known.insert(id).second) continue;
+        targets.push_back({id, endpoint, pool.check});
+      }
+    }
+  }
+  health_->SetTargets(targets);
+  // A server that never answered is not reported as down.
+  std::vector<std::pair<uint16_t, bool>> health;
+  for (const HealthChecker::Target& target : targets) {
+    const auto status = health_->status(target.id);
+    health.emplace_back(target.id, status.has_value() && status->up);
+  }
+  for (size_t i = 0; i < threads_.size(); ++i) {
+    threads_[i]->Call([&](ProxyThread& thread) {
+      for (const auto& [key, service] : services_) {
+        for (const auto& [id, up] : health) {
+          service.choosers[i]->SetHealthy(thread.Now(), id, up);
+        }
+      }
+    });
+  }
+}
+
+void Proxies::OnHealth(uint16_t id, bool up, health::Reason reason) {
+  for (const auto& [name, known] : server_ids_) {
+    if (known != id) continue;
+    const auto& [key, sub, endpoint] = name;
+    options_.log(
+        absl::StrCat("layer 7 ", Endpoint{key.first, key.second}.ToString(),
+                     " ", sub, ": server ", endpoint.ToString(),
+                     up ? " up: " : " down: ", health::ReasonText(reason)));
+    const auto service = services_.find(key);
+    if (service == services_.end()) return;
+    for (size_t i = 0; i < threads_.size(); ++i) {
+      threads_[i]->Call([&](ProxyThread& thread) {
+        service->second.choosers[i]->SetHealthy(thread.Now(), id, up);
+      });
+    }
+    return;
+  }
+}
+
+ServerStatistics Proxies::ServerOf(const config::RealServer& server,
+                                   uint16_t id) const {
+  ServerStatistics shown;
+  shown.name = server.name;
+  shown.endpoint = server.endpoint;
+  shown.weight = server.weight;
+  shown.state = server.state;
+  if (const auto status = health_->status(id)) {
+    shown.up = status->up;
+    shown.reason = health::ReasonText(status->reason);
+  }
+  return shown;
+}
+
+void Proxies::Collect(Statistics* statistics) {
+  const size_t first = statistics->services.size();
+  std::vector<std::vector<uint16_t>> ids;
+  for (const auto& [key, service] : services_) {
+    const config::VirtualService& config = service.plan->config;
+    ServiceStatistics& shown = statistics->services.emplace_back();
+    shown.name = config.name;
+    shown.address = config.address;
+    shown.port = config.port;
+    shown.protocol = config.protocol;
+    shown.enabled = config.enabled;
+    auto& own = ids.emplace_back();
+    const auto pools = PoolsOf(config);
+    for (size_t i = 0; i < pools.size(); ++i) {
+      for (size_t j = 0; j < pools[i].second->servers.size(); ++j) {
+        own.push_back(static_cast<uint16_t>(service.plan->ids[i][j]));
+        shown.servers.push_back(
+            ServerOf(pools[i].second->servers[j], own.back()));
+      }
+    }
+  }
+  for (size_t i = 0; i < threads_.size(); ++i) {
+    threads_[i]->Call([&](ProxyThread&) {
+      size_t at = first;
+      for (const auto& [key, service] : services_) {
+        ServiceStatistics& shown = statistics->services[at];
+        const l7::ServiceChooser& chooser = *service.choosers[i];
+        const ProxyService::Counted& counted = *service.counted[i];
+        shown.up = chooser.up();
+        shown.refused += chooser.stats().none;
+        shown.traffic.connections += counted.connections;
+        shown.traffic.open_connections += counted.open;
+        shown.traffic.active_connections += counted.open;
+        shown.traffic.bytes_in += counted.bytes_in;
+        shown.traffic.bytes_out += counted.bytes_out;
+        for (size_t j = 0; j < shown.servers.size(); ++j) {
+          const uint32_t open = chooser.open(ids[at - first][j]);
+          shown.servers[j].traffic.open_connections += open;
+          shown.servers[j].traffic.active_connections += open;
+        }
+        ++at;
+      }
+    });
+  }
+}
+
+}  // namespace ballast::run

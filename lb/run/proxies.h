@@ -1,0 +1,92 @@
+// The services of layer 7 of a unit: their listeners, threads, health checks
+// and persistence entries, from a configuration.
+//
+// Listeners   one for each port and thread; they are there before the address
+//             is, and so on a unit that stands by too.
+// Errors      Apply() opens every listener before anything changes, and names
+//             the one that cannot be had.
+// Threads     the control thread's.
+#ifndef LB_RUN_PROXIES_H_
+#define LB_RUN_PROXIES_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "io/base/address.h"
+#include "io/base/siphash.h"
+#include "io/reactor.h"
+#include "lb/balancer.h"
+#include "lb/config/model.h"
+#include "lb/l7/service_chooser.h"
+#include "lb/run/health_checker.h"
+#include "lb/run/proxy_thread.h"
+#include "persist/key_store.h"
+
+namespace ballast::run {
+
+class Proxies {
+ public:
+  struct Options {
+    // Unpredictable, or the pair's: the newest first.
+    std::vector<config::L7Secret> secrets;
+    std::function<void(absl::string_view)> log;
+    bool force_epoll = false;
+  };
+  // Whether a configuration has any service for this.
+  static bool Wanted(const config::Model& model);
+
+  // `reactor` is the control thread's and outlives it.
+  static absl::StatusOr<std::unique_ptr<Proxies>> Create(
+      Reactor& reactor, Options options, const config::Model& model);
+
+  absl::Status Apply(const config::Model& model);
+  void Collect(Statistics* statistics);
+
+ private:
+  using ServiceKey = std::pair<Address, uint16_t>;
+  // Numbers that stay with what they were given to.
+  using ServerName = std::tuple<ServiceKey, std::string, Endpoint>;
+  struct Service {
+    std::shared_ptr<const l7::ServicePlan> plan;
+    // By thread.
+    std::vector<std::shared_ptr<l7::ServiceChooser>> choosers;
+    std::vector<std::shared_ptr<ProxyService::Counted>> counted;
+  };
+  using Services = std::map<ServiceKey, Service>;
+
+  Proxies(Reactor& reactor, Options options);
+  void SetSecrets(const std::vector<config::L7Secret>& secrets);
+  absl::Status Start(const config::Model& model);
+  std::shared_ptr<const l7::ServicePlan> MakePlan(
+      const config::Model& model, const config::VirtualService& config);
+  uint16_t ServerId(const ServerName& name);
+  uint32_t TableOf(const ServiceKey& service, const std::string& sub);
+  void SetHealthTargets();
+  void OnHealth(uint16_t id, bool up, health::Reason reason);
+  ServerStatistics ServerOf(const config::RealServer& server,
+                            uint16_t id) const;
+
+  Reactor& reactor_;
+  const Options options_;
+  SipKey persistence_secret_;
+  std::vector<SipKey> cookie_secrets_;
+  std::shared_ptr<persist::KeyStore> store_;
+  Services services_;
+  std::map<ServerName, uint16_t> server_ids_;
+  uint16_t next_id_ = 1;
+  std::map<std::pair<ServiceKey, std::string>, uint32_t> tables_;
+  std::unique_ptr<HealthChecker> health_;
+  std::vector<std::unique_ptr<ProxyThread>> threads_;
+};
+
+}  // namespace ballast::run
+
+#endif  // LB_RUN_PROXIES_H_

@@ -1,0 +1,157 @@
+#include "lb/run/proxy_thread.h"
+
+#include <algorithm>
+#include <future>
+#include <utility>
+
+#include "io/base/check.h"
+#include "io/base/status_macros.h"
+#include "lb/run/alarm.h"
+
+namespace ballast::run {
+
+struct ProxyThread::Listener {
+  ProxyThread* owner;  // Null: left.
+  std::shared_ptr<ProxyService> service;
+  UniqueFd fd;
+  // After an error, for lack of descriptors say: not at once again.
+  Alarm retry{*owner->reactor_, [this] { Accept(); }};
+  Operation accept = Operation::To<&Listener::OnAccept>(this);
+
+  Listener(ProxyThread* o, std::shared_ptr<ProxyService> s, UniqueFd f)
+      : owner(o), service(std::move(s)), fd(std::move(f)) {
+    Accept();
+  }
+  void Accept() { owner->reactor_->Accept(&accept, fd.get()); }
+  void Leave() {
+    Reactor& reactor = *std::exchange(owner, nullptr)->reactor_;
+    retry.Set(Instant::Never());
+    if (!accept.pending()) {
+      delete this;
+    } else {
+      reactor.Cancel(&accept);
+    }
+  }
+  void OnAccept(Completion completion) {
+    if (completion.more) {
+      UniqueFd client(completion.result);
+      if (owner != nullptr) owner->OnAccepted(*this, std::move(client));
+    } else if (owner == nullptr) {
+      delete this;
+    } else {
+      ++owner->stats_.accept_failed;
+      retry.Set(owner->reactor_->Now() + absl::Milliseconds(100));
+    }
+  }
+};
+
+absl::StatusOr<std::unique_ptr<ProxyThread>> ProxyThread::Start(
+    const Options& options) {
+  BALLAST_ASSIGN_OR_RETURN(auto reactor, MakeReactor(options.reactor));
+  std::unique_ptr<ProxyThread> thread(
+      new ProxyThread(options, std::move(reactor)));
+  thread->thread_ = std::thread([self = thread.get()] { self->Run(); });
+  return thread;
+}
+
+ProxyThread::ProxyThread(const Options& options,
+                         std::unique_ptr<Reactor> reactor)
+    : options_(options),
+      reactor_(std::move(reactor)),
+      pool_(*reactor_, options.pool),
+      context_{*reactor_, pool_, options.random} {}
+
+ProxyThread::~ProxyThread() {
+  Call([](ProxyThread& self) { self.CutAll(); });
+  reactor_->Stop();
+  thread_.join();
+}
+
+void ProxyThread::Run() {
+  reactor_->AwaitWake(&wake_);
+  reactor_->Run();
+  reactor_->Cancel(&wake_);
+  // What was cut has its last completions.
+  while (wake_.pending() || context_.list.size() > 0) {
+    reactor_->RunOnce(reactor_->Now() + absl::Milliseconds(10));
+  }
+}
+
+void ProxyThread::Call(Order order) {
+  std::promise<void> done;
+  {
+    const std::lock_guard lock(mutex_);
+    orders_.push_back([&](ProxyThread& self) {
+      order(self);
+      done.set_value();
+    });
+  }
+  reactor_->Wake();
+  done.get_future().wait();
+}
+
+void ProxyThread::OnWake(Completion completion) {
+  if (!completion.more) return;
+  std::vector<Order> orders;
+  {
+    const std::lock_guard lock(mutex_);
+    orders.swap(orders_);
+  }
+  for (Order& order : orders) order(*this);
+}
+
+void ProxyThread::SetServices(std::vector<Placed> services) {
+  std::vector<Listener*> left = std::move(listeners_);
+  listeners_.clear();
+  for (Placed& placed : services) {
+    if (!placed.listeners.empty()) continue;
+    for (Listener*& old : left) {
+      if (old == nullptr || old->service->id != placed.service->id) continue;
+      old->service = placed.service;
+      listeners_.push_back(std::exchange(old, nullptr));
+    }
+  }
+  std::vector<uint64_t> gone;
+  for (Listener* old : left) {
+    if (old == nullptr) continue;
+    gone.push_back(old->service->id);
+    old->Leave();
+  }
+  for (Placed& placed : services) {
+    for (UniqueFd& fd : placed.listeners) {
+      listeners_.push_back(new Listener(this, placed.service, std::move(fd)));
+    }
+  }
+  for (const uint64_t service : gone) {
+    const auto same = [&](const Placed& placed) {
+      return placed.service->id == service;
+    };
+    if (std::any_of(services.begin(), services.end(), same)) continue;
+    context_.list.ForEach([&](Proxied& proxied) {
+      if (proxied.service().id == service) proxied.Drain();
+    });
+  }
+}
+
+void ProxyThread::OnAccepted(Listener& listener, UniqueFd client) {
+  if (context_.list.size() >= options_.connections_max) {
+    ++stats_.too_many;
+    return;
+  }
+  ++stats_.accepted;
+  StartProxied(context_, listener.service, std::move(client));
+}
+
+void ProxyThread::CutAll() {
+  for (Listener* listener : listeners_) listener->Leave();
+  listeners_.clear();
+  context_.list.ForEach([](Proxied& proxied) { proxied.Cut(); });
+}
+
+ProxyThread::Stats ProxyThread::stats() const {
+  Stats stats = stats_;
+  stats.connections = context_.list.size();
+  return stats;
+}
+
+}  // namespace ballast::run

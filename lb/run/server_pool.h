@@ -1,0 +1,64 @@
+// Idle connections to servers, kept for later requests: upstream_pool.h on
+// sockets. One for each thread.
+//
+// Errors   one that its server closes, or on which anything arrives that nobody
+//          asked for, is closed.
+// Threads  the reactor's.
+#ifndef LB_RUN_SERVER_POOL_H_
+#define LB_RUN_SERVER_POOL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "io/reactor.h"
+#include "lb/l7/upstream_pool.h"
+#include "lb/run/alarm.h"
+#include "lb/run/leg.h"
+
+namespace ballast::run {
+
+class ServerPool final : private Leg::Owner {
+ public:
+  using Key = l7::UpstreamPool::Key;
+  using Options = l7::UpstreamPool::Options;
+  struct Stats {
+    uint64_t reused = 0;
+    uint64_t closed_by_server = 0;
+    uint64_t unasked_bytes = 0;
+    uint64_t too_many = 0;
+    uint64_t too_old = 0;
+  };
+
+  ServerPool(Reactor& reactor, const Options& options)
+      : reactor_(reactor), idle_(options) {}
+  ServerPool(const ServerPool&) = delete;
+  ServerPool& operator=(const ServerPool&) = delete;
+  ~ServerPool();
+
+  // `leg` is idle: nothing of it is pending but its reading. The pool's now.
+  void Put(const Key& key, Leg* leg);
+  // The one used last, the caller's now; null: none.
+  Leg* Take(const Key& key);
+
+  size_t size() const { return idle_.size(); }
+  const Stats& stats() const { return stats_; }
+
+ private:
+  void OnConnected(Leg&) override {}
+  void OnSent(Leg&, size_t) override {}
+  void OnBytes(Leg& leg, std::span<const uint8_t> bytes) override;
+  void OnEnd(Leg& leg) override;
+  void OnGone(Leg& leg) override;
+  void Close(Leg& leg, uint64_t Stats::*reason);
+  void Expire();
+
+  Reactor& reactor_;
+  l7::UpstreamPool idle_;
+  Stats stats_;
+  Alarm expiry_{reactor_, [this] { Expire(); }};
+};
+
+}  // namespace ballast::run
+
+#endif  // LB_RUN_SERVER_POOL_H_
