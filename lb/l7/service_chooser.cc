@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lb/l7/request_match.h"
 #include "persist/extract.h"
@@ -38,6 +39,20 @@ uint32_t UrlHash(const SipKey& secret, const http::RequestHead& request) {
       secret, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
 }
 
+// Long connections' entries are renewed daily at most.
+constexpr absl::Duration kRefreshPause = absl::Hours(1);
+
+// The fields of a head, as persistence looks them up.
+struct FieldsOf {
+  const http::Fields& fields;
+  void operator()(absl::string_view name, persist::FieldVisitor visit) const {
+    for (size_t i = 0; i < fields.size(); ++i) {
+      const http::Field field = fields[i];
+      if (absl::EqualsIgnoreCase(field.name, name)) visit(field.value);
+    }
+  }
+};
+
 bool IsServer(const config::ServerPool& pool, const Address& address) {
   return std::any_of(
       pool.servers.begin(), pool.servers.end(),
@@ -52,6 +67,13 @@ const config::ServerPool& ServiceChooser::PoolConfig(size_t pool) const {
   const config::VirtualService& config = plan_->config;
   if (config.l7->sub_services.empty()) return config;
   return config.l7->sub_services[pool];
+}
+
+persist::Attachment::Service ServiceChooser::Tied(size_t pool) const {
+  return {.table = plan_->tables[pool],
+          .key_secret = plan_->secret,
+          .timeout = pools_[pool].persistence.timeout,
+          .refresh = pools_[pool].persistence.refresh};
 }
 
 void ServiceChooser::Apply(Instant now,
@@ -147,128 +169,84 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
   const ServicePlan& plan = *service_.plan_;
   const auto pool = service_.PoolFor(now, *request);
   if (!pool) return Refuse();
-  const bool first = attempt == 0 && requests_++ == 0;
-  const uint32_t hash =
-      plan.config.schedule == config::Schedule::kUrlHash ||
-              service_.PoolConfig(*pool).schedule == config::Schedule::kUrlHash
-          ? UrlHash(plan.secret, *request)
-          : 0;
   const ServiceChooser::Pool& served = service_.pools_[*pool];
-  digest_.reset();
-  issue_cookie_ = false;
-  const bool persists = served.persistence.mode != persist::Mode::kNone;
+  // Another sub service is another table: as if it were a new connection.
+  if (attempt == 0) first_ = requests_++ == 0 || *pool != last_pool_;
   const auto frequency = plan.persistence.check_frequency;
-  const bool changed = *pool != last_pool_;
-  const bool look_up =
-      persists && (changed || persist::LooksUp(frequency, first));
-  stores_ = persists && (changed || persist::Stores(frequency, first));
-  if (look_up) {
-    const auto lookup = [&](absl::string_view name,
-                            persist::FieldVisitor visit) {
-      for (size_t i = 0; i < request->fields.size(); ++i) {
-        const http::Field field = request->fields[i];
-        if (absl::EqualsIgnoreCase(field.name, name)) visit(field.value);
-      }
-    };
+  const bool persists = served.persistence.mode != persist::Mode::kNone;
+  looked_up_ = persists && persist::LooksUp(frequency, first_);
+  stores_ = persists && persist::Stores(frequency, first_);
+  if (looked_up_) {
+    const FieldsOf fields{request->fields};
     const persist::RequestView view = {.method = request->method_text(),
                                        .target = request->target(),
                                        .host = request->host(),
-                                       .fields = lookup,
+                                       .fields = fields,
                                        .client = client.address.address};
-    const persist::Extraction extraction = persist::ExtractKey(
-        served.persistence, served.cookies ? &*served.cookies : nullptr, view,
-        scratch_);
-    issue_cookie_ = extraction.issue_cookie;
-    if (extraction.outcome != persist::Extraction::Outcome::kNone) {
-      kind_ = extraction.key.kind;
-      digest_ = persist::DigestOf(plan.secret, extraction.key);
-    }
+    tie_ = persist::Attachment(
+        *plan.store, service_.Tied(*pool),
+        persist::ExtractKey(served.persistence,
+                            served.cookies ? &*served.cookies : nullptr, view,
+                            scratch_));
   }
-  return Decide(now, client, *pool, hash, look_up);
+  const bool by_url =
+      service_.PoolConfig(*pool).schedule == config::Schedule::kUrlHash;
+  return Decide(now, client, *pool, by_url ? UrlHash(plan.secret, *request) : 0,
+                looked_up_);
 }
 
 std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
     Instant now, const Client& client, uint32_t /*attempt*/,
     absl::string_view /*first_bytes*/) {
-  const ServicePlan& plan = *service_.plan_;
   const ServiceChooser::Pool& served = service_.pools_[0];
-  digest_.reset();
-  const bool by_source = served.persistence.mode == persist::Mode::kSourceIp;
-  stores_ = by_source;
-  if (by_source) {
+  looked_up_ = stores_ = served.persistence.mode == persist::Mode::kSourceIp;
+  if (looked_up_) {
     const auto none = [](absl::string_view, persist::FieldVisitor) {};
     const persist::RequestView view = {.fields = none,
                                        .client = client.address.address};
-    const persist::Extraction extraction =
-        persist::ExtractKey(served.persistence, nullptr, view, scratch_);
-    kind_ = extraction.key.kind;
-    digest_ = persist::DigestOf(plan.secret, extraction.key);
+    tie_ = persist::Attachment(
+        *service_.plan_->store, service_.Tied(0),
+        persist::ExtractKey(served.persistence, nullptr, view, scratch_));
   }
-  auto choice = Decide(now, client, 0, 0, by_source);
-  const auto* server = std::get_if<ServerChoice>(&choice);
-  if (server != nullptr && digest_) {
-    Put(now, 0, *digest_, kind_, static_cast<uint32_t>(server->tag));
+  auto choice = Decide(now, client, 0, 0, looked_up_);
+  // Nobody tells when a stream's connection is established: it begins now.
+  if (looked_up_ && last_server_ != 0) {
+    tie_.Established(now, last_server_, true);
   }
   return choice;
 }
 
 std::variant<ServerChoice, Denial> ConnectionChooser::Decide(
     Instant now, const Client& client, size_t pool, uint32_t hash,
-    bool look_up) {
+    bool looked_up) {
   PoolChooser& chooser = service_.pools_[pool].chooser;
-  if (digest_) {
-    if (const auto entry = ByEntry(now, pool)) {
+  const auto standing = [&](uint32_t id) { return chooser.Standing(id); };
+  const auto at = [&](uint32_t id) {
+    return PoolChooser::Picked{id, chooser.EndpointOf(id)};
+  };
+  if (looked_up) {
+    if (const auto server = tie_.Find(now, standing)) {
       ++service_.stats_.persisted;
-      return Give(now, client, pool, *entry);
+      return Give(client, pool, at(*server));
     }
-  } else if (!look_up && pool == last_pool_ && last_server_ != 0 &&
+  } else if (pool == last_pool_ && last_server_ != 0 &&
              service_.pools_[pool].persistence.mode != persist::Mode::kNone &&
-             persist::FollowEntry(now, true, chooser.Standing(last_server_)) ==
+             persist::FollowEntry(now, true, standing(last_server_)) ==
                  persist::Follow::kGo) {
-    return Give(now, client, pool,
-                {last_server_, chooser.EndpointOf(last_server_)});
+    return Give(client, pool, at(last_server_));
   }
+  last_server_ = 0;
   auto picked = chooser.Pick(now, hash);
   if (!picked) return Refuse();
-  if (digest_ && stores_ && picked->id != 0 && !issue_cookie_) {
-    const uint32_t winner = service_.plan_->store->Claim(
-        now, {service_.plan_->tables[pool], *digest_}, kind_, picked->id,
-        service_.pools_[pool].persistence.timeout);
-    if (winner != picked->id && chooser.Has(winner)) {
-      picked = {winner, chooser.EndpointOf(winner)};
-    }
+  if (looked_up && stores_ && picked->id != 0) {
+    const uint32_t winner = tie_.Claim(now, picked->id);
+    if (winner != picked->id && chooser.Has(winner)) picked = at(winner);
   }
-  return Give(now, client, pool, *picked);
+  return Give(client, pool, *picked);
 }
 
-std::optional<PoolChooser::Picked> ConnectionChooser::ByEntry(Instant now,
-                                                              size_t pool) {
-  persist::KeyStore& store = *service_.plan_->store;
-  const persist::KeyId id = {service_.plan_->tables[pool], *digest_};
-  const auto entry = store.Find(now, id);
-  if (!entry) {
-    // An active cookie whose entry has expired is replaced.
-    issue_cookie_ |= kind_ == persist::Mode::kActiveCookie;
-    return std::nullopt;
-  }
-  const PoolChooser& chooser = service_.pools_[pool].chooser;
-  switch (persist::FollowEntry(now, true, chooser.Standing(entry->server))) {
-    case persist::Follow::kGo:
-      return PoolChooser::Picked{entry->server,
-                                 chooser.EndpointOf(entry->server)};
-    case persist::Follow::kDiscard:
-      store.Erase(id, entry->server);
-      return std::nullopt;
-    case persist::Follow::kPassBy:
-      stores_ = false;
-      return std::nullopt;
-  }
-  return std::nullopt;
-}
-
-std::variant<ServerChoice, Denial> ConnectionChooser::Give(
-    Instant, const Client& client, size_t pool,
-    const PoolChooser::Picked& picked) {
+ServerChoice ConnectionChooser::Give(const Client& client, size_t pool,
+                                     const PoolChooser::Picked& picked) {
   last_pool_ = pool;
   last_server_ = picked.id;
   if (picked.id == 0) ++service_.stats_.sorry;
@@ -288,64 +266,41 @@ void ConnectionChooser::OnResponse(Instant now, const Client& client,
                                    const ServerChoice& choice,
                                    const http::RequestHead&,
                                    http::ResponseHead* response) {
-  if (!stores_ || choice.tag == 0) return;
   const auto server = static_cast<uint32_t>(choice.tag);
+  if (server == 0 || last_pool_ >= service_.pools_.size()) return;
   const ServicePlan& plan = *service_.plan_;
-  if (last_pool_ >= service_.pools_.size()) return;
-  ServiceChooser::Pool& served = service_.pools_[last_pool_];
-  if (digest_ && kind_ != persist::Mode::kServerCookie) {
-    Put(now, last_pool_, *digest_, kind_, server);
+  const ServiceChooser::Pool& served = service_.pools_[last_pool_];
+  if (looked_up_ && stores_) tie_.Established(now, server, first_);
+  if (persist::KindOf(served.persistence.mode) ==
+      persist::Mode::kServerCookie) {
+    // Of whatever response: a login's, say.
+    const FieldsOf fields{response->fields};
+    tie_.Learn(now, persist::LearnKey(served.persistence, fields, scratch_).key,
+               server);
   }
-  const persist::Mode kind = persist::KindOf(served.persistence.mode);
-  if (kind == persist::Mode::kServerCookie) {
-    const auto lookup = [&](absl::string_view name,
-                            persist::FieldVisitor visit) {
-      for (size_t i = 0; i < response->fields.size(); ++i) {
-        const http::Field field = response->fields[i];
-        if (absl::EqualsIgnoreCase(field.name, name)) visit(field.value);
-      }
-    };
-    const persist::Extraction learned =
-        persist::LearnKey(served.persistence, lookup, scratch_);
-    if (learned.outcome == persist::Extraction::Outcome::kKey) {
-      ++service_.stats_.learned;
-      Put(now, last_pool_, persist::DigestOf(plan.secret, learned.key),
-          learned.key.kind, server);
-    } else if (digest_) {
-      Put(now, last_pool_, *digest_, kind_, server);
-    }
-  } else if (issue_cookie_ && served.cookies) {
+  if (looked_up_ && tie_.issue_cookie() && served.cookies) {
+    const uint16_t port =
+        plan.persistence.add_cookie_port ? client.address.port : 0;
     const std::string value = served.cookies->Make(
-        client.address.address,
-        plan.persistence.add_cookie_port ? client.address.port : 0,
-        random_ ^ ++service_.cookies_made_);
-    Put(now, last_pool_,
-        persist::DigestOf(plan.secret, {persist::Mode::kActiveCookie, value}),
-        persist::Mode::kActiveCookie, server);
+        client.address.address, port, random_ ^ ++service_.cookies_made_);
+    tie_.Learn(now, {persist::Mode::kActiveCookie, value}, server);
     response->fields.Add("Set-Cookie", persist::ActiveCookieField(
                                            served.persistence.name, value));
-    issue_cookie_ = false;
   }
+  if (now >= next_refresh_) tie_.Refresh(now, server);
+  if (first_ || now >= next_refresh_) next_refresh_ = now + kRefreshPause;
 }
 
 void ConnectionChooser::OnEnd(Instant now, const ServerChoice& choice,
                               Outcome outcome) {
   const auto server = static_cast<uint32_t>(choice.tag);
+  const bool unreachable =
+      outcome == Outcome::kConnectFailed || outcome == Outcome::kConnectTimeout;
+  if (unreachable && looked_up_ && server != 0) tie_.Failed(server);
   for (ServiceChooser::Pool& pool : service_.pools_) {
     pool.chooser.OnClose(server);
-    if (outcome == Outcome::kConnectFailed ||
-        outcome == Outcome::kConnectTimeout) {
-      pool.chooser.OnUnreachable(now, server);
-    }
+    if (unreachable) pool.chooser.OnUnreachable(now, server);
   }
-}
-
-void ConnectionChooser::Put(Instant now, size_t pool,
-                            const persist::Digest& digest, persist::Mode kind,
-                            uint32_t server) {
-  if (server == 0) return;
-  service_.plan_->store->Put(now, {service_.plan_->tables[pool], digest}, kind,
-                             server, service_.pools_[pool].persistence.timeout);
 }
 
 Endpoint ConnectionChooser::SourceFor(const Client& client,

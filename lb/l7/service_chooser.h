@@ -34,6 +34,7 @@
 #include "lb/l7/chooser.h"
 #include "lb/l7/pool_chooser.h"
 #include "persist/active_cookie.h"
+#include "persist/attachment.h"
 #include "persist/key_store.h"
 #include "persist/settings.h"
 
@@ -61,7 +62,6 @@ class ServiceChooser {
  public:
   struct Stats {
     uint64_t persisted = 0;  // Followed an entry.
-    uint64_t learned = 0;    // Entries made for what a response said.
     uint64_t none = 0;       // V4, without a sorry server.
     uint64_t sorry = 0;
   };
@@ -84,6 +84,7 @@ class ServiceChooser {
   std::optional<size_t> PoolFor(Instant now, const http::RequestHead& request);
   void UpdateShared(Instant now);
   const config::ServerPool& PoolConfig(size_t pool) const;
+  persist::Attachment::Service Tied(size_t pool) const;
 
   std::shared_ptr<const ServicePlan> plan_;
   std::vector<Pool> pools_;
@@ -113,31 +114,23 @@ class ConnectionChooser final : public Chooser, public StreamChooser {
   void OnEnd(Instant now, const ServerChoice& choice, Outcome outcome) override;
 
  private:
-  struct Place {
-    size_t pool;
-    PoolChooser::Picked picked;
-  };
-
+  // By `tie_` if it was made for this request, by the last one, or scheduled.
   std::variant<ServerChoice, Denial> Decide(Instant now, const Client& client,
                                             size_t pool, uint32_t hash,
-                                            bool look_up);
-  std::optional<PoolChooser::Picked> ByEntry(Instant now, size_t pool);
-  std::variant<ServerChoice, Denial> Give(Instant now, const Client& client,
-                                          size_t pool,
-                                          const PoolChooser::Picked& picked);
-  void Put(Instant now, size_t pool, const persist::Digest& digest,
-           persist::Mode kind, uint32_t server);
+                                            bool looked_up);
+  ServerChoice Give(const Client& client, size_t pool,
+                    const PoolChooser::Picked& picked);
   Endpoint SourceFor(const Client& client, const Endpoint& server) const;
   Denial Refuse();
 
   ServiceChooser& service_;
   uint64_t random_;
+  persist::Attachment tie_;
   uint64_t requests_ = 0;
-  // Of the request under way: its key, and whether it is stored.
-  std::optional<persist::Digest> digest_;
-  persist::Mode kind_ = persist::Mode::kNone;
-  bool issue_cookie_ = false;
-  bool stores_ = false;
+  bool first_ = true;       // The request under way is the first.
+  bool looked_up_ = false;  // tie_ was made for it,
+  bool stores_ = false;     // and may make entries.
+  Instant next_refresh_ = Instant::Never();
   // Where the last one went.
   size_t last_pool_ = 0;
   uint32_t last_server_ = 0;

@@ -215,6 +215,59 @@ TEST_F(ServiceChooserTest, AnActiveCookieIsGivenAndFollowed) {
   EXPECT_FALSE(absl::StrContains(cookie, late.set_cookie.substr(0, 35)));
 }
 
+TEST_F(ServiceChooserTest, ACookieOfALaterResponseIsLearnedToo) {
+  Persist(config::PersistenceMode::kServerCookie, "sid");
+  Apply();
+  Visit visit(*this, "198.51.100.1");
+  const int server = visit.Get("/");
+  EXPECT_EQ(visit.Get("/login", "", "Set-Cookie: sid=new\r\n"), server);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(Get("198.51.100.2", "/", "Cookie: sid=new\r\n"), server);
+  }
+}
+
+// Each connection begins the time anew, a later request of one does not; an
+// active cookie that has expired is not entered again.
+TEST_F(ServiceChooserTest, TheClockStartsWithAConnection) {
+  Persist(config::PersistenceMode::kSelectedHeader, "X-User");
+  plan_.persistence.check_frequency =
+      persist::CheckFrequency::kEveryRequestAndStore;
+  Apply();
+  Visit visit(*this, "198.51.100.1");
+  EXPECT_EQ(visit.Get("/", "X-User: a\r\n"), 1);
+  now_ = kNow + absl::Minutes(5);
+  EXPECT_EQ(visit.Get("/", "X-User: a\r\n"), 1);
+  now_ = kNow + absl::Minutes(6);
+  EXPECT_EQ(Get("198.51.100.1", "/", "X-User: a\r\n"), 2);
+}
+
+TEST_F(ServiceChooserTest, AnExpiredActiveCookieIsNotEnteredAgain) {
+  Persist(config::PersistenceMode::kActiveCookie);
+  Apply();
+  Visit first(*this, "198.51.100.1");
+  first.Get("/");
+  const std::string cookie =
+      absl::StrCat("Cookie: ", first.set_cookie.substr(0, 10 + 32), "\r\n");
+  now_ = kNow + absl::Minutes(6);
+  Visit late(*this, "198.51.100.1");
+  late.Get("/", cookie);
+  EXPECT_NE(late.set_cookie, "");
+  Visit later(*this, "198.51.100.1");
+  later.Get("/", cookie);
+  EXPECT_NE(later.set_cookie, "");
+}
+
+TEST_F(ServiceChooserTest, AnUnreachableServerIsNoEntry) {
+  Persist(config::PersistenceMode::kSourceIp);
+  Apply();
+  Visit visit(*this, "198.51.100.1");
+  visit.outcome = Outcome::kConnectFailed;
+  // As its connection never came, neither did a response; but for the entry
+  // that was claimed.
+  EXPECT_EQ(visit.Get("/"), 1);
+  EXPECT_NE(Get("198.51.100.1", "/"), 1);
+}
+
 // always_persist 0, 1 and 2 (§4.6).
 TEST_F(ServiceChooserTest,
        OnlyTheFirstRequestOfAConnectionIsLookedAtByDefault) {
