@@ -80,6 +80,7 @@ void Faults::Plan(int count, int only, Instant end) {
 void Faults::Begin(Fault fault, int unit, absl::Duration length) {
   course_.Trace(absl::StrCat("fault: ", FaultName(fault), ", unit ", unit, ", ",
                              absl::FormatDuration(length)));
+  if (fault == Fault::kLeave) invariants_.OnOrder(unit);
   invariants_.Disturbed();
   const auto at = static_cast<size_t>(unit);
   switch (fault) {

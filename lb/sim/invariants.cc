@@ -54,6 +54,20 @@ bool Invariants::Untroubled() const {
          network_.Reaches(1, kChanges);
 }
 
+void Invariants::OnOrder(int unit) {
+  const auto at = static_cast<size_t>(unit);
+  const Instant now = course_.now();
+  bool healthy = Untroubled() && now > settled_ && now - storm_ > kInterval;
+  for (const auto& interfaces : network_.weather().sick) {
+    healthy = healthy && !interfaces[0] && !interfaces[1];
+  }
+  if (!healthy || !hosts_[at].serving() ||
+      !hosts_[1 - at].unit()->node().replicator().complete()) {
+    return;
+  }
+  orders_[at] = now;
+}
+
 void Invariants::OnWentOn(int unit, absl::Duration stopped) {
   went_on_[static_cast<size_t>(unit)] = course_.now();
   if (stopped <= kTimeout + kInterval) return;
@@ -90,6 +104,13 @@ void Invariants::OnTake(int unit) {
   const Unit& taker = *hosts_[at].unit();
   const bool handed_over =
       taker.node().election().reason() == ha::RoleReason::kHandedOver;
+  const Instant order = orders_[1 - at];
+  if (!handed_over && order != Instant() && storm_ <= order &&
+      course_.now() - order < kTimeout) {
+    course_.Fail("V4", absl::StrCat("unit ", 1 - at,
+                                    " was to give the role up, and did not "
+                                    "hand it over"));
+  }
   Take& take = takes_[at];
   take = {.when = course_.now(),
           .handed_over = handed_over,

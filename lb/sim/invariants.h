@@ -8,7 +8,8 @@
 //     unit that had everything
 // V4  a unit yields only to one that had all of its table a moment ago; and who
 //     takes a role that was handed over has exactly what the other had told,
-//     unless it says that it is incomplete, which in calm it is not
+//     unless it says that it is incomplete, which in calm it is not; a role
+//     that is to be given up in calm is handed over
 // V5  a unit that was stopped for a takeover time forwards nothing when it goes
 //     on, before it has the role again
 // V6  after some time of calm, and at the end, one serves, the other stands by
@@ -57,6 +58,8 @@ class Invariants {
 
   // Something happened after which a pair needs time to settle.
   void Disturbed();
+  // `unit` is about to be asked to give the role up, if it has it.
+  void OnOrder(int unit);
   // A unit went on after it was stopped.
   void OnWentOn(int unit, absl::Duration stopped);
   void OnAdvert(int unit);
@@ -101,8 +104,9 @@ class Invariants {
   const PairNetwork& network_;
   Sessions& sessions_;
 
-  Instant settled_;  // From when on.
-  Instant storm_;    // When it was last not Untroubled().
+  Instant settled_;                  // From when on.
+  Instant storm_;                    // When it was last not Untroubled().
+  std::array<Instant, 2> orders_{};  // In calm, and it could be carried out.
   std::array<Instant, 2> went_on_{};
   std::array<Instant, 2> long_stops_{};  // Went on after one.
   std::array<Instant, 2> complete_{};    // When an advert last said so.
