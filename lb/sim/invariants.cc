@@ -124,6 +124,7 @@ void Invariants::OnTake(int unit) {
 }
 
 void Invariants::OnRole(int unit, const ha::RoleChange& change) {
+  role_changes_.push_back(course_.now());
   const auto at = static_cast<size_t>(unit);
   if (change.to == ha::Role::kActive) {
     CheckTold(unit);
@@ -261,6 +262,15 @@ void Invariants::OnOwner(int unit, const Address& address) {
   }
 }
 
+bool Invariants::BegunInBetween(const Sessions::Session& session) const {
+  return session.told == Instant() &&
+         std::any_of(role_changes_.begin(), role_changes_.end(),
+                     [&](Instant change) {
+                       return change - session.begun < kJustBegun &&
+                              session.begun - change < kJustBegun;
+                     });
+}
+
 // Segments that no flow belongs to are dropped in silence: a session that
 // nobody knows waits for ever.
 void Invariants::CheckStuck(Sessions::Session& session, const Owners& owners) {
@@ -271,7 +281,7 @@ void Invariants::CheckStuck(Sessions::Session& session, const Owners& owners) {
   Host& host = hosts_[static_cast<size_t>(owner->second.unit)];
   if (!host.serving()) return;
   const bool has = host.unit()->director().FindFlow(session.key()).has_value();
-  if (has || !session.excused) {
+  if (has || (!session.excused && !BegunInBetween(session))) {
     course_.Fail(
         "V3", absl::StrCat("session ", session.key().ToString(),
                            " is not answered, though unit ", owner->second.unit,

@@ -25,6 +25,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
@@ -96,6 +97,8 @@ class Invariants {
   void CheckHandOver(int unit, bool incomplete);
   void CheckStandby(int unit);
   void CheckWhole(absl::string_view when);
+  // Begun while the role moved, and never told.
+  bool BegunInBetween(const Sessions::Session& session) const;
   void CheckStuck(Sessions::Session& session, const Owners& owners);
   std::string Difference(const Ledger::Lines& told, const Ledger::Lines& have);
 
@@ -112,6 +115,7 @@ class Invariants {
   std::array<Instant, 2> complete_{};    // When an advert last said so.
   std::array<Yield, 2> yields_;
   std::array<Take, 2> takes_;
+  std::vector<Instant> role_changes_;
 };
 
 }  // namespace ballast::sim
