@@ -8,7 +8,7 @@
 namespace ballast::ha {
 namespace {
 
-constexpr uint16_t kFlagsMax = 0x3f;
+constexpr uint16_t kFlagsMax = 0x7f;
 constexpr int64_t kIntervalMinUs = 1'000;
 constexpr int64_t kIntervalMaxUs = 60'000'000;
 

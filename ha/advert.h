@@ -56,6 +56,9 @@ enum AdvertFlag : uint16_t {
   // Replicates connections: a transfer must be complete before the role moves
   // from a unit that is heard.
   kSyncs = 1 << 5,
+  // Was the active unit last, as far as it knows, and not by its own will is
+  // not any more: it has the table.
+  kServedLast = 1 << 6,
 };
 
 struct Advert {

@@ -91,7 +91,7 @@ TEST(AdvertTest, EdgesAreAccepted) {
   EXPECT_TRUE(DecodeAdvert(With(0, {1})));
   EXPECT_TRUE(DecodeAdvert(With(1, {1})));                       // Booting.
   EXPECT_TRUE(DecodeAdvert(With(1, {5})));                       // Leaving.
-  EXPECT_TRUE(DecodeAdvert(With(2, {0x00, 0x3f})));              // All flags.
+  EXPECT_TRUE(DecodeAdvert(With(2, {0x00, 0x7f})));              // All flags.
   EXPECT_TRUE(DecodeAdvert(With(4, {0x00, 0x00, 0x03, 0xe8})));  // 1 ms.
   EXPECT_TRUE(DecodeAdvert(With(4, {0x03, 0x93, 0x87, 0x00})));  // 1 min.
   EXPECT_TRUE(DecodeAdvert(With(40, {3, 3})));
@@ -102,7 +102,7 @@ TEST(AdvertTest, WhatNoUnitWouldSendIsRefused) {
   EXPECT_FALSE(DecodeAdvert(With(0, {3})));
   EXPECT_FALSE(DecodeAdvert(With(1, {0}))) << "nor does a single unit";
   EXPECT_FALSE(DecodeAdvert(With(1, {6})));
-  EXPECT_FALSE(DecodeAdvert(With(2, {0x00, 0x40}))) << "unknown flag";
+  EXPECT_FALSE(DecodeAdvert(With(2, {0x00, 0x80}))) << "unknown flag";
   EXPECT_FALSE(DecodeAdvert(With(2, {0x80, 0x00}))) << "unknown flag";
   EXPECT_FALSE(DecodeAdvert(With(4, {0, 0, 0, 0})));
   EXPECT_FALSE(DecodeAdvert(With(4, {0x00, 0x00, 0x03, 0xe7}))) << "999 us";

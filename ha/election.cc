@@ -126,6 +126,7 @@ void Election::OnAdvertWhileListening(bool was_active) {
     hand_over_.reset();
     yielded_ = false;
     followed_ = true;
+    served_last_ = false;
     if (role_ == Role::kBooting) {  // H2
       ChangeRole(Role::kStandby, RoleReason::kPeerActive);
       SendAdvert();
@@ -311,7 +312,7 @@ void Election::Take(RoleReason reason, bool incomplete) {
   if (incomplete) ++stats_.took_over_incomplete;
   armed_ = false;  // E8
   ++takeovers_;
-  yielded_ = followed_ = false;
+  yielded_ = followed_ = served_last_ = false;
   hand_over_.reset();
   offer_until_ = Instant();
   actions_.push_back(Action::kTakeRole);
@@ -327,6 +328,7 @@ void Election::Resign(RoleReason reason, Action action) {
   split_ = complete_ = false;
   position_ = 0;
   followed_ = PeerActive();
+  served_last_ = !followed_ && !yielded_;
   if (followed_) {
     vacancy_ = {heard_until_, RoleReason::kPeerSilent};
   } else {

@@ -43,6 +43,9 @@
 //   E10 a standby none of whose HA interfaces has carrier is deaf: it takes no
 //     role because of silence, and listens for T when it hears again. (One that
 //     boots so is alone for all it knows: H4.)
+//   E11 a unit that had to drop the role (E7) and has heard of no successor
+//     says kServedLast: it has the table. Of two that listen it comes first,
+//     whatever E4 says
 //
 // Threads  one.
 #ifndef HA_ELECTION_H_
@@ -238,6 +241,7 @@ class Election {
   bool PeerActive() const;
   bool PeerMismatched() const;
   bool PeerAhead() const;
+  bool PeerTakesFirst() const;
   bool PeerMayTakeOver() const;
   bool LinkOffers() const;
   bool Offers() const;
@@ -275,6 +279,7 @@ class Election {
   std::optional<HandOver> hand_over_;
   bool yielded_ = false;   // E2, and the claimant was not heard active yet.
   bool followed_ = false;  // There was an active unit with something to tell.
+  bool served_last_ = false;  // E11
   bool complete_ = false;
   uint64_t position_ = 0;
   bool armed_ = false;     // E8.

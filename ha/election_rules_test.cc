@@ -239,6 +239,43 @@ TEST(ElectionRulesTest, E5_PreferenceBeatsModeOnBothUnits) {
   EXPECT_EQ(second.election.role(), Role::kActive);
 }
 
+// -- E11: who has the table
+// -----------------------------------------------------
+
+// Both sides of what E4 would decide otherwise.
+TEST(ElectionRulesTest, E11_WhoServedLastComesBeforeAUnitThatBoots) {
+  Unit second = ActiveUnit(Second());
+  second.Stall(kT);
+  second.election.Tick(second.now());
+  ASSERT_EQ(second.election.role(), Role::kStandby);
+  EXPECT_TRUE(second.election.MakeAdvert().Has(kServedLast));
+  second.HearFor(kT, From(First(), Role::kBooting));
+  EXPECT_EQ(second.election.role(), Role::kActive);
+  EXPECT_FALSE(second.election.MakeAdvert().Has(kServedLast));
+
+  Unit first(First());
+  first.HearFor(kT + kInterval, From(Second(), Role::kStandby, kServedLast));
+  EXPECT_EQ(first.election.role(), Role::kBooting);
+  // Should it not come to it after all: one more takeover time.
+  first.HearFor(kT, From(Second(), Role::kStandby, kServedLast));
+  EXPECT_EQ(first.election.role(), Role::kActive);
+}
+
+TEST(ElectionRulesTest, E11_WhoHasHeardASuccessorDidNotServeLast) {
+  Unit unit = ActiveUnit(First());
+  unit.Stall(kT);
+  unit.election.Tick(unit.now());
+  unit.Hear(From(Second(), Role::kActive));
+  EXPECT_FALSE(unit.election.MakeAdvert().Has(kServedLast));
+  // Nor does one that yielded to a successor.
+  Unit yields = ActiveUnit(First());
+  yields.Hear(From(Second(), Role::kStandby, kComplete));
+  ASSERT_TRUE(yields.election.RequestSwitchover(yields.now()).ok());
+  yields.Hear(From(Second(), Role::kStandby, kComplete | kClaimsRole));
+  ASSERT_EQ(yields.election.role(), Role::kStandby);
+  EXPECT_FALSE(yields.election.MakeAdvert().Has(kServedLast));
+}
+
 // -- E7: not scheduled --------------------------------------------------------
 
 TEST(ElectionRulesTest, E7_EveryEntryPointDropsTheRoleFirstAfterTUncalled) {

@@ -31,6 +31,12 @@ bool Election::PeerAhead() const {
   return peer_->mode == Mode::kFirst;
 }
 
+// E11, E4
+bool Election::PeerTakesFirst() const {
+  if (peer_->Has(kServedLast) != served_last_) return !served_last_;
+  return PeerAhead();
+}
+
 // Whether it could come to take the role from this unit by hand-over.
 bool Election::PeerMayTakeOver() const {
   return peer_ && !PeerMismatched() && peer_->role != Role::kPassive &&
@@ -82,10 +88,10 @@ Instant Election::TakeAt() const {
   if (vacancy_.at_once || !peer_) return free;
   // E4. A unit that yielded lets the one it yielded to go first; any other
   // that could take over, the one ahead.
-  const bool defers = yielded_
-                          ? peer_->role == Role::kStandby
-                          : PeerAhead() && (peer_->role == Role::kStandby ||
-                                            peer_->role == Role::kBooting);
+  const bool defers =
+      yielded_ ? peer_->role == Role::kStandby
+               : PeerTakesFirst() && (peer_->role == Role::kStandby ||
+                                      peer_->role == Role::kBooting);
   // (Should it fall silent before that: there is no peer then.)
   return defers ? free + timeout() : free;
 }
@@ -126,6 +132,7 @@ Advert Election::MakeAdvert() const {
   set(Claims(), kClaimsRole);
   set(Offers(), kOffersRole);
   set(yielded_, kYielded);
+  set(served_last_, kServedLast);
   advert.interval = options_.interval;
   advert.shared = options_.shared;
   advert.interfaces_up = static_cast<uint8_t>(LinksUp());
