@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import os
 import socket
+import ssl
 import threading
 import time
 
@@ -259,6 +260,75 @@ def streams(bed):
               'what the server read')
 
 
+def tls(bed):
+  """Clients speak TLS: names chosen by SNI, 1.2 and 1.3, resumption, bytes as
+  they are, certificates changed while a connection is open; HTTP refused."""
+  bed.start_nginx([80])
+  data = os.urandom(BULK)
+  with open(os.path.join(bed.files, 'bulk'), 'wb') as file:
+    file.write(data)
+  pems = {}
+  for host in ('a.example', 'b.example', 'c.example'):
+    pems[host] = [os.path.join(bed.folder, f'{host}.{part}')
+                  for part in ('crt', 'key')]
+    bed.client.run([
+        'openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+        'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj',
+        f'/CN={host}', '-addext', f'subjectAltName=DNS:{host}', '-out',
+        pems[host][0], '-keyout', pems[host][1]])
+
+  def config(*hosts):
+    return proxy('secure', port=443, l7='tls { ' + ' '.join(
+        f'certificates {{ chain_file: "{pems[host][0]}" key_file: '
+        f'"{pems[host][1]}" }}' for host in hosts) + ' }')
+  bed.start_ballastd(config('a.example', 'b.example'))
+
+  def get(host, path, *flags, **kwargs):
+    return bed.curl('--resolve', f'{host}:443:{network.VIPS[4]}', '--cacert',
+                    pems[host][0], *flags, f'https://{host}{path}', **kwargs)
+  for host in ('a.example', 'b.example'):
+    for version in (['--tls-max', '1.2'], ['--tlsv1.3']):
+      server_of(get(host, '/', *version))
+  path = os.path.join(bed.folder, 'got')
+  get('a.example', '/files/bulk', '-o', path, timeout=30)
+  with open(path, 'rb') as file:
+    check_equal(hashlib.sha256(file.read()).hexdigest(),
+                hashlib.sha256(data).hexdigest(), f'{BULK} bytes by TLS')
+
+  session = os.path.join(bed.folder, 'session')
+  def s_client(*flags):
+    return bed.client.run(
+        ['sh', '-c', r'printf "GET / HTTP/1.0\r\n\r\n" | timeout 10 openssl '
+         f's_client -connect {network.VIPS[4]}:443 -servername a.example '
+         '-tls1_2 -ign_eof ' + ' '.join(flags) + ' 2>&1'], check_status=False)
+  first = s_client('-sess_out', session)
+  check('\nNew, TLSv1.2' in first and '200 OK' in first, f's_client: {first}')
+  again = s_client('-sess_in', session)
+  check('\nReused, TLSv1.2' in again, f'resumption: {again}')
+
+  # A connection that is open goes on when the certificates change.
+  connection = http.client.HTTPSConnection('a.example')
+  context = ssl.create_default_context(cafile=pems['a.example'][0])
+  connection.sock = context.wrap_socket(
+      bed.client.connect((network.VIPS[4], 443), 5),
+      server_hostname='a.example')
+  connection.request('GET', '/1')
+  server_of(connection.getresponse().read().decode())
+  bed.reload(config('c.example'))
+  connection.request('GET', '/2')
+  server_of(connection.getresponse().read().decode())
+  connection.close()
+  server_of(get('c.example', '/'))
+
+  plain = bed.client.connect((network.VIPS[4], 443), 5)
+  plain.settimeout(5)
+  plain.sendall(b'GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+  try:
+    check(not plain.recv(4096).startswith(b'HTTP'), 'HTTP on a TLS port')
+  except ConnectionResetError:
+    pass
+
+
 if __name__ == '__main__':
-  network.main(requests_go_round, persistence, sub_services, nothing_fails,
+  network.main(tls, requests_go_round, persistence, sub_services, nothing_fails,
                nobody, streams)

@@ -3,11 +3,23 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <utility>
 
+#include "absl/time/clock.h"
 #include "io/base/check.h"
 
 namespace ballast::run {
+
+Leg::Leg(Reactor& reactor, Owner& owner, UniqueFd fd,
+         std::unique_ptr<tls::Session> tls)
+    : reactor_(reactor),
+      owner_(&owner),
+      fd_(std::move(fd)),
+      tls_(std::move(tls)) {
+  if (tls_ != nullptr) alarm_.Set(reactor_.Now() + kHandshakeTime);
+}
 
 template <typename Call>
 void Leg::Tell(Call call) {
@@ -17,8 +29,14 @@ void Leg::Tell(Call call) {
   if (closed_) DeleteIfIdle();
 }
 
+void Leg::Gone() {
+  if (gone_) return;
+  gone_ = true;
+  Tell([this](Owner& owner) { owner.OnGone(*this); });
+}
+
 void Leg::DeleteIfIdle() {
-  if (calls_ > 0 || linger_left_ > 0 || connect_.pending() ||
+  if (calls_ > 0 || linger_left_ > 0 || sent_owed_ || connect_.pending() ||
       receive_.pending() || send_.pending()) {
     return;
   }
@@ -32,10 +50,7 @@ void Leg::Connect(const Endpoint& to) {
 
 void Leg::OnConnect(Completion completion) {
   if (closed_) return DeleteIfIdle();
-  if (completion.result < 0) {
-    gone_ = true;
-    return Tell([this](Owner& owner) { owner.OnGone(*this); });
-  }
+  if (completion.result < 0) return Gone();
   Tell([this](Owner& owner) { owner.OnConnected(*this); });
 }
 
@@ -67,50 +82,123 @@ void Leg::OnReceive(Completion completion) {
   }
   if (completion.result > 0) {
     const auto bytes = completion.buffer.bytes();
+    if (tls_ != nullptr) return Received(bytes);
     return Tell([&](Owner& owner) { owner.OnBytes(*this, bytes); });
   }
   if (completion.more) return;
-  if (completion.result == 0) {
+  if (completion.result == -ECANCELED) {
+    // Wanted again meanwhile?
+    if (reading_) reactor_.Receive(&receive_, fd_.get());
+    return;
+  }
+  if (completion.result < 0) {
     ended_ = true;
+    return Gone();
+  }
+  if (ended_) return;  // close_notify came before.
+  ended_ = true;
+  if (tls_ == nullptr) {
     return Tell([this](Owner& owner) { owner.OnEnd(*this); });
   }
-  if (completion.result == -ECANCELED && !reading_) return;
-  if (completion.result == -ECANCELED) {  // Wanted again meanwhile.
-    return reactor_.Receive(&receive_, fd_.get());
-  }
-  ended_ = true;
-  if (gone_) return;
-  gone_ = true;
-  Tell([this](Owner& owner) { owner.OnGone(*this); });
+  tls_->OnWireEnd();
+  if (tls_->state() == tls::SessionState::kFailed) Gone();
 }
 
-void Leg::Send(std::span<const uint8_t> bytes) {
-  BALLAST_CHECK(!send_.pending() && !closed_);
-  send_size_ = bytes.size();
-  reactor_.Send(&send_, fd_.get(), bytes);
-}
-
-void Leg::OnSend(Completion completion) {
-  const size_t sent = static_cast<size_t>(std::max(completion.result, 0));
-  const bool failed = sent < send_size_;
+void Leg::Received(std::span<const uint8_t> cipher) {
   ++calls_;
-  owner_->OnSent(*this, sent);
-  if (failed && !closed_ && !gone_) {
-    gone_ = true;
-    owner_->OnGone(*this);
+  const absl::Time now = absl::Now();
+  std::array<uint8_t, 16 << 10> plain;
+  while (!closed_ && !gone_) {
+    const size_t taken = tls_->OnCipher(now, cipher);
+    cipher = cipher.subspan(taken);
+    size_t read;
+    while (!closed_ && (read = tls_->Read(plain)) > 0) {
+      owner_->OnBytes(*this, std::span(plain).first(read));
+    }
+    if (cipher.empty()) break;
+    BALLAST_CHECK(taken > 0 || tls_->cipher_room() > 0);
+  }
+  if (!closed_) {
+    if (tls_->state() != tls::SessionState::kHandshake) {
+      alarm_.Set(Instant::Never());
+    }
+    Pump();
+    if (tls_->state() == tls::SessionState::kFailed) {
+      Gone();
+    } else if (tls_->state() == tls::SessionState::kPeerClosed && !ended_) {
+      ended_ = true;
+      owner_->OnEnd(*this);
+    }
   }
   --calls_;
   if (closed_) DeleteIfIdle();
 }
 
-void Leg::EndWriting() { shutdown(fd_.get(), SHUT_WR); }
+void Leg::Pump() {
+  if (tls_ == nullptr || send_.pending() || gone_) return;
+  while (!untaken_.empty()) {
+    const size_t taken = tls_->Write(untaken_);
+    if (taken == 0) break;
+    untaken_ = untaken_.subspan(taken);
+  }
+  const size_t pending = tls_->cipher_pending();
+  if (pending == 0) return;
+  cipher_.resize(pending);
+  cipher_.resize(tls_->TakeCipher(cipher_));
+  reactor_.Send(&send_, fd_.get(), cipher_);
+}
+
+void Leg::Send(std::span<const uint8_t> bytes) {
+  BALLAST_CHECK(!sent_owed_ && !closed_);
+  sent_owed_ = true;
+  send_size_ = bytes.size();
+  if (tls_ != nullptr) {
+    untaken_ = bytes;
+    return Pump();
+  }
+  reactor_.Send(&send_, fd_.get(), bytes);
+}
+
+void Leg::OnSend(Completion completion) {
+  const auto sent = static_cast<size_t>(std::max(completion.result, 0));
+  const size_t wanted = tls_ != nullptr ? cipher_.size() : send_size_;
+  const bool failed = sent < wanted;
+  if (tls_ != nullptr && !failed && !closed_) {
+    Pump();
+    if (send_.pending() || !sent_owed_ || !untaken_.empty()) return;
+  }
+  ++calls_;
+  if (sent_owed_) {
+    sent_owed_ = false;
+    untaken_ = {};
+    owner_->OnSent(*this, tls_ == nullptr ? sent : failed ? 0 : send_size_);
+  }
+  if (failed && !closed_) Gone();
+  --calls_;
+  if (closed_) DeleteIfIdle();
+}
+
+void Leg::EndWriting() {
+  if (tls_ != nullptr) {
+    // Its last words are few; if they do not fit, the peer sees a cut stream.
+    tls_->Close();
+    std::array<uint8_t, 512> words;
+    const size_t size = tls_->TakeCipher(words);
+    (void)send(fd_.get(), words.data(), size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  shutdown(fd_.get(), SHUT_WR);
+}
 
 void Leg::Close() {
   closed_ = true;
+  if (tls_ != nullptr && !gone_ && !sent_owed_ && !send_.pending()) {
+    EndWriting();
+  }
   Leave();
 }
 
 void Leg::Reset() {
+  gone_ = true;  // No last words.
   const linger at_once = {.l_onoff = 1, .l_linger = 0};
   setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
   Close();
@@ -118,18 +206,28 @@ void Leg::Reset() {
 
 void Leg::Linger() {
   closed_ = true;
-  if (ended_ || gone_) return Leave();
-  shutdown(fd_.get(), SHUT_WR);
+  if (ended_ || gone_) return Close();
+  EndWriting();
   linger_left_ = kLingerBytes;
-  linger_.Set(reactor_.Now() + kLingerTime);
+  alarm_.Set(reactor_.Now() + kLingerTime);
   if (!receive_.pending()) reactor_.Receive(&receive_, fd_.get());
   if (!receive_.pending()) Leave();  // The reactor is being destroyed.
+}
+
+void Leg::OnAlarm() {
+  if (linger_left_ > 0) return Leave();
+  if (!closed_) return Gone();  // No handshake.
+  // Closed with a send that TLS never took.
+  if (!sent_owed_ || send_.pending()) return;
+  sent_owed_ = false;
+  Tell([this](Owner& owner) { owner.OnSent(*this, 0); });
 }
 
 // What is under way ends; the descriptor goes with the last of it.
 void Leg::Leave() {
   linger_left_ = 0;
-  linger_.Set(Instant::Never());
+  alarm_.Set(sent_owed_ && !send_.pending() ? reactor_.Now()
+                                            : Instant::Never());
   reactor_.Cancel(&connect_);
   reactor_.Cancel(&receive_);
   reactor_.Cancel(&send_);

@@ -1,4 +1,5 @@
-// One TCP connection of a proxy, to a client or to a server, on a reactor.
+// One TCP connection of a proxy, to a client or to a server, on a reactor;
+// with TLS or without.
 //
 //   auto* leg = new Leg(reactor, owner, std::move(fd));
 //   leg->SetReading(true);  leg->Send(bytes);  ...
@@ -8,7 +9,10 @@
 //          Close(), Linger() and Reset(); until then the bytes stay in place
 //          and the owner exists. Nothing else is told after those three.
 // Reading  what was on its way when it was switched off may still come.
-// Errors   one OnGone(): reset, a failed send, no connection. Then Close().
+// TLS      bytes and ends are those inside of it. A stream that ends without
+//          close_notify is OnGone(): anybody could have cut it.
+// Errors   one OnGone(): reset, a failed send, no connection, no handshake in
+//          kHandshakeTime. Then Close().
 // Cost     no allocation but the leg.
 // Threads  the reactor's.
 #ifndef LB_RUN_LEG_H_
@@ -16,14 +20,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <utility>
+#include <vector>
 
+#include "absl/time/time.h"
 #include "io/base/address.h"
 #include "io/reactor.h"
 #include "io/socket_address.h"
 #include "io/unique_fd.h"
 #include "lb/run/alarm.h"
+#include "lb/tls/session.h"
 
 namespace ballast::run {
 
@@ -49,8 +56,11 @@ class Leg {
   static constexpr size_t kLingerBytes = 256 * 1024;
   static constexpr absl::Duration kLingerTime = absl::Seconds(2);
 
-  Leg(Reactor& reactor, Owner& owner, UniqueFd fd)
-      : reactor_(reactor), owner_(&owner), fd_(std::move(fd)) {}
+  static constexpr absl::Duration kHandshakeTime = absl::Seconds(10);
+
+  // `tls`: null without.
+  Leg(Reactor& reactor, Owner& owner, UniqueFd fd,
+      std::unique_ptr<tls::Session> tls = nullptr);
   Leg(const Leg&) = delete;
   Leg& operator=(const Leg&) = delete;
 
@@ -68,7 +78,7 @@ class Leg {
 
   // While nothing is being sent.
   void SetOwner(Owner& owner) { owner_ = &owner; }
-  bool sending() const { return send_.pending(); }
+  bool sending() const { return sent_owed_; }
   int fd() const { return fd_.get(); }
 
  private:
@@ -76,6 +86,11 @@ class Leg {
   // Calls the owner, who may close the leg in there.
   template <typename Call>
   void Tell(Call call);
+  void Gone();
+  void Received(std::span<const uint8_t> cipher);
+  // Has TLS take what is to be sent, and sends what it makes of it.
+  void Pump();
+  void OnAlarm();
   void Leave();
   void DeleteIfIdle();
   void OnConnect(Completion completion);
@@ -86,14 +101,19 @@ class Leg {
   Owner* owner_;
   UniqueFd fd_;
   SocketAddress to_;
+  // Of a send: all of it, and what TLS has yet to take.
   size_t send_size_ = 0;
+  std::span<const uint8_t> untaken_;
+  bool sent_owed_ = false;  // OnSent() is to come.
+  std::unique_ptr<tls::Session> tls_;
+  std::vector<uint8_t> cipher_;  // Being sent.
   size_t linger_left_ = 0;  // Bytes yet to be thrown away; 0: not lingering.
   bool closed_ = false;     // By the owner.
   bool reading_ = false;    // Wanted.
   bool ended_ = false;      // Nothing more comes.
   bool gone_ = false;       // Told.
   int calls_ = 0;           // The owner is being called.
-  Alarm linger_{reactor_, [this] { Leave(); }};
+  Alarm alarm_{reactor_, [this] { OnAlarm(); }};
   Operation connect_ = Operation::To<&Leg::OnConnect>(this);
   Operation receive_ = Operation::To<&Leg::OnReceive>(this);
   Operation send_ = Operation::To<&Leg::OnSend>(this);

@@ -12,6 +12,7 @@
 #include "lb/l7/stream_connection.h"
 #include "lb/run/alarm.h"
 #include "lb/run/leg.h"
+#include "lb/tls/session.h"
 
 namespace ballast::run {
 namespace {
@@ -27,7 +28,10 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
         chooser_(*service_->chooser, context.random),
         codec_(SettingsOf(), client, &chooser_, &service_->counted->exchanges,
                context.reactor.Now()),
-        client_(new Leg(context.reactor, *this, std::move(fd))) {
+        client_(new Leg(context.reactor, *this, std::move(fd),
+                        service_->tls == nullptr
+                            ? nullptr
+                            : tls::Session::Server(service_->tls))) {
     context_.list.Add(*this);
     ++service_->counted->connections;
     ++service_->counted->open;
@@ -216,7 +220,8 @@ void StartProxied(ProxyContext& context, std::shared_ptr<ProxyService> service,
   SetNoDelay(fd.get());
   if (service->tos != 0) (void)SetTos(fd.get(), service->tos);
   const l7::Client client = {SocketAddress::Peer(fd.get()).endpoint(),
-                             SocketAddress::Local(fd.get()).endpoint(), false};
+                             SocketAddress::Local(fd.get()).endpoint(),
+                             service->tls != nullptr};
   if (service->http) {
     (new ProxiedBy<l7::HttpConnection>(context, std::move(service),
                                        std::move(fd), client))

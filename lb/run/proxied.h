@@ -18,6 +18,7 @@
 #include "lb/l7/service_chooser.h"
 #include "lb/l7/settings.h"
 #include "lb/run/server_pool.h"
+#include "lb/tls/context.h"
 
 namespace ballast::run {
 
@@ -27,6 +28,7 @@ struct ProxyService {
   bool http = true;  // Else any bytes.
   l7::HttpSettings settings;
   uint8_t tos = 0;
+  std::shared_ptr<const tls::ServerContext> tls;  // Clients speak TLS.
   // These two go on over configurations.
   std::shared_ptr<l7::ServiceChooser> chooser;
   struct Counted {

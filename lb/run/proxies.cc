@@ -3,6 +3,7 @@
 #include <openssl/hmac.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <utility>
 
@@ -18,15 +19,31 @@ namespace ballast::run {
 namespace {
 
 constexpr size_t kErrorPageBytesMax = 1 << 20;
+constexpr size_t kPemBytesMax = 1 << 20;
 
 // A key of its own for each use of a secret.
-SipKey Derive(const config::L7Secret& secret, absl::string_view use) {
-  uint8_t digest[EVP_MAX_MD_SIZE];
+std::array<uint8_t, 32> Derive(const config::L7Secret& secret,
+                               absl::string_view use) {
+  std::array<uint8_t, 32> key;
   unsigned int length = 0;
   HMAC(EVP_sha256(), secret.data(), secret.size(),
-       reinterpret_cast<const uint8_t*>(use.data()), use.size(), digest,
+       reinterpret_cast<const uint8_t*>(use.data()), use.size(), key.data(),
        &length);
-  return {LoadBig64(digest), LoadBig64(digest + 8)};
+  return key;
+}
+SipKey DeriveSip(const config::L7Secret& secret, absl::string_view use) {
+  const auto key = Derive(secret, use);
+  return {LoadBig64(key.data()), LoadBig64(key.data() + 8)};
+}
+
+// The text, or the file's contents.
+absl::Status ReadPem(const std::string& text, const std::string& file,
+                     std::string& pem) {
+  pem = text;
+  if (file.empty()) return absl::OkStatus();
+  BALLAST_ASSIGN_OR_RETURN(const auto bytes, ReadFile(file, kPemBytesMax));
+  pem.assign(bytes.begin(), bytes.end());
+  return absl::OkStatus();
 }
 
 std::vector<Endpoint> PortsOf(const config::VirtualService& service) {
@@ -107,11 +124,15 @@ Proxies::Proxies(Reactor& reactor, Options options)
 }
 
 void Proxies::SetSecrets(const std::vector<config::L7Secret>& secrets) {
-  persistence_secret_ = Derive(secrets[0], "persistence");
+  persistence_secret_ = DeriveSip(secrets[0], "persistence");
+  ticket_keys_.clear();
+  for (const config::L7Secret& secret : secrets) {
+    ticket_keys_.push_back(tls::MakeTicketKey(Derive(secret, "TLS tickets")));
+  }
   cookie_secrets_.clear();
   for (const config::L7Secret& secret : secrets) {
     if (cookie_secrets_.size() == persist::ActiveCookies::kSecretsMax) break;
-    cookie_secrets_.push_back(Derive(secret, "active cookie"));
+    cookie_secrets_.push_back(DeriveSip(secret, "active cookie"));
   }
 }
 
@@ -169,6 +190,31 @@ uint32_t Proxies::TableOf(const ServiceKey& service, const std::string& sub) {
   return tables_.emplace(std::pair(service, sub), number).first->second;
 }
 
+static_assert(static_cast<int>(config::ClientCertificates::kRequired) ==
+              static_cast<int>(tls::ClientCertificates::kRequired));
+
+absl::StatusOr<std::shared_ptr<const tls::ServerContext>> Proxies::MakeTls(
+    const config::VirtualService& service) const {
+  const config::TlsServer& from = *service.l7->tls;
+  tls::ServerOptions options;
+  for (const config::Certificate& given : from.certificates) {
+    tls::Certificate& certificate = options.certificates.emplace_back();
+    BALLAST_RETURN_IF_ERROR(
+        ReadPem(given.chain, given.chain_file, certificate.chain));
+    BALLAST_RETURN_IF_ERROR(
+        ReadPem(given.key, given.key_file, certificate.key));
+    BALLAST_RETURN_IF_ERROR(ReadPem("", given.ocsp_file, certificate.ocsp));
+  }
+  if (from.only_tls13) options.version_min = tls::Version::kTls13;
+  if (service.l7->type == config::L7Type::kHttp) options.alpn = {"http/1.1"};
+  options.client_certificates =
+      static_cast<tls::ClientCertificates>(from.client_certificates);
+  BALLAST_RETURN_IF_ERROR(ReadPem("", from.client_ca_file, options.client_ca));
+  options.ticket_keys = ticket_keys_;
+  options.session_scope = Endpoint{service.address, service.port}.ToString();
+  return tls::ServerContext::Create(options);
+}
+
 std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
     const config::Model& model, const config::VirtualService& config) {
   const ServiceKey key(config.address, config.port);
@@ -196,9 +242,12 @@ std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
 }
 
 absl::Status Proxies::Apply(const config::Model& model) {
+  // No secrets: those it began with.
+  SetSecrets(model.l7.secrets.empty() ? options_.secrets : model.l7.secrets);
   struct Prepared {
     const config::VirtualService* config;
     std::string error_page;
+    std::shared_ptr<const tls::ServerContext> tls;
     std::vector<std::vector<UniqueFd>>
         listeners;  // By thread; none: as before.
   };
@@ -212,6 +261,17 @@ absl::Status Proxies::Apply(const config::Model& model) {
           const auto page,
           ReadFile(service.l7->error_page_file, kErrorPageBytesMax));
       one.error_page.assign(page.begin(), page.end());
+    }
+    if (service.l7->tls.has_value()) {
+      auto tls = MakeTls(service);
+      if (!tls.ok()) {
+        return absl::Status(
+            tls.status().code(),
+            absl::StrCat("l7.tls of ",
+                         Endpoint{service.address, service.port}.ToString(),
+                         ": ", tls.status().message()));
+      }
+      one.tls = *std::move(tls);
     }
     const auto running = services_.find({service.address, service.port});
     if (running != services_.end() &&
@@ -229,8 +289,6 @@ absl::Status Proxies::Apply(const config::Model& model) {
     }
   }
 
-  // No secrets: those it began with.
-  if (!model.l7.secrets.empty()) SetSecrets(model.l7.secrets);
   Services services;
   std::vector<std::vector<ProxyThread::Placed>> placed(threads_.size());
   for (Prepared& one : prepared) {
@@ -253,6 +311,7 @@ absl::Status Proxies::Apply(const config::Model& model) {
       proxied->http = one.config->l7->type == config::L7Type::kHttp;
       proxied->settings = SettingsOf(model, *one.config);
       proxied->tos = one.config->l7->qos.tos;
+      proxied->tls = one.tls;
       proxied->chooser = service.choosers[i];
       proxied->counted = service.counted[i];
       placed[i].push_back({std::move(proxied), {}});

@@ -28,6 +28,8 @@
 #include "lb/l7/service_chooser.h"
 #include "lb/run/health_checker.h"
 #include "lb/run/proxy_thread.h"
+#include "lb/tls/context.h"
+#include "lb/tls/ticket_keys.h"
 #include "persist/key_store.h"
 
 namespace ballast::run {
@@ -65,6 +67,8 @@ class Proxies {
   Proxies(Reactor& reactor, Options options);
   void SetSecrets(const std::vector<config::L7Secret>& secrets);
   absl::Status Start(const config::Model& model);
+  absl::StatusOr<std::shared_ptr<const tls::ServerContext>> MakeTls(
+      const config::VirtualService& service) const;
   std::shared_ptr<const l7::ServicePlan> MakePlan(
       const config::Model& model, const config::VirtualService& config);
   uint16_t ServerId(const ServerName& name);
@@ -77,6 +81,7 @@ class Proxies {
   Reactor& reactor_;
   const Options options_;
   SipKey persistence_secret_;
+  std::vector<tls::TicketKey> ticket_keys_;
   std::vector<SipKey> cookie_secrets_;
   std::shared_ptr<persist::KeyStore> store_;
   Services services_;

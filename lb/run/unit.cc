@@ -31,8 +31,6 @@ absl::Status CheckServed(const config::Model& model) {
     } else if (service.persistence.mode ==
                config::PersistenceMode::kSslSessionId) {
       field = "persistence.mode: SSL_SESSION_ID";
-    } else if (service.l7->tls.has_value()) {
-      field = "l7.tls";
     } else if (service.l7->reencrypt.has_value()) {
       field = "l7.reencrypt";
     } else if (service.l7->transparent) {

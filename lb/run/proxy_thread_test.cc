@@ -1,0 +1,317 @@
+// A proxy's thread with real sockets on the loopback: clients and servers are
+// threads with blocking ones.
+#include "lb/run/proxy_thread.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "io/base/status_matchers.h"
+#include "io/socket_address.h"
+#include "io/tcp_socket.h"
+#include "lb/tls/tls_testing.h"
+#include "persist/key_store.h"
+
+namespace ballast::run {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// Waits for bytes; "" at the end of the stream.
+std::string ReceiveSome(int fd) {
+  pollfd waited = {fd, POLLIN, 0};
+  if (poll(&waited, 1, 10'000) != 1) return "(nothing came)";
+  std::array<char, 65536> buffer;
+  const ssize_t size = recv(fd, buffer.data(), buffer.size(), 0);
+  return size <= 0 ? "" : std::string(buffer.data(), static_cast<size_t>(size));
+}
+void SendAll(int fd, absl::string_view text) {
+  while (!text.empty()) {
+    pollfd waited = {fd, POLLOUT, 0};
+    poll(&waited, 1, 10'000);
+    const ssize_t sent = send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent < 0) return;
+    text.remove_prefix(static_cast<size_t>(sent));
+  }
+}
+
+// Answers each request with its target.
+class TestServer {
+ public:
+  // `requests_max`: as many on a connection, which it then closes without a
+  // word.
+  explicit TestServer(int requests_max) : requests_max_(requests_max) {
+    listener_ = ListenTcp(*Endpoint::Parse("127.0.0.1:0")).value();
+    thread_ = std::thread([this] { Run(); });
+  }
+  ~TestServer() {
+    stop_ = true;
+    thread_.join();
+  }
+  Endpoint endpoint() const {
+    return SocketAddress::Local(listener_.get()).endpoint();
+  }
+  int connections() const { return connections_; }
+
+ private:
+  void Run() {
+    std::vector<std::thread> threads;
+    while (!stop_) {
+      pollfd waited = {listener_.get(), POLLIN, 0};
+      if (poll(&waited, 1, 20) != 1) continue;
+      const int fd = accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
+      ++connections_;
+      threads.emplace_back([this, fd] { Serve(UniqueFd(fd)); });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  void Serve(UniqueFd fd) {
+    std::string text;
+    for (int served = 0; served < requests_max_;) {
+      pollfd waited = {fd.get(), POLLIN, 0};
+      if (poll(&waited, 1, 20) != 1) {
+        if (stop_) return;
+        continue;
+      }
+      const std::string more = ReceiveSome(fd.get());
+      if (more.empty()) return;
+      text += more;
+      size_t end;
+      while ((end = text.find("\r\n\r\n")) != std::string::npos) {
+        const size_t target = text.find(' ') + 1;
+        const std::string body =
+            text.substr(target, text.find(' ', target) - target);
+        text.erase(0, end + 4);
+        SendAll(fd.get(), absl::StrCat("HTTP/1.1 200 OK\r\nContent-Length: ",
+                                       body.size(), "\r\n\r\n", body));
+        ++served;
+      }
+    }
+  }
+
+  const int requests_max_;
+  UniqueFd listener_;
+  std::atomic<bool> stop_{false};
+  std::atomic<int> connections_{0};
+  std::thread thread_;
+};
+
+class ProxyThreadTest
+    : public ::testing::TestWithParam<ReactorOptions::Backend> {
+ protected:
+  void Start(const Endpoint& server, size_t connections_max = 100,
+             std::shared_ptr<const tls::ServerContext> tls = nullptr) {
+    ProxyThread::Options options;
+    options.connections_max = connections_max;
+    options.reactor.backend = GetParam();
+    options.reactor.log = [](absl::string_view) {};
+    auto thread = ProxyThread::Start(options);
+    if (absl::IsUnavailable(thread.status())) {
+      GTEST_SKIP() << "SKIPPED: " << thread.status();
+    }
+    ASSERT_THAT(thread, IsOk());
+    thread_ = *std::move(thread);
+    auto plan = std::make_shared<l7::ServicePlan>();
+    plan->config.l7.emplace();
+    plan->config.servers.emplace_back().endpoint = server;
+    plan->ids = {{1}};
+    plan->tables = {1};
+    plan->store = *persist::KeyStore::Create({.limit = 10});
+    plan->is_local = [](const Address&) { return false; };
+    service_ = std::make_shared<ProxyService>();
+    service_->id = 1;
+    service_->chooser = std::make_shared<l7::ServiceChooser>();
+    service_->counted = std::make_shared<ProxyService::Counted>();
+    service_->tls = std::move(tls);
+    UniqueFd listener = ListenTcp(*Endpoint::Parse("127.0.0.1:0")).value();
+    address_ = SocketAddress::Local(listener.get());
+    thread_->Call([&](ProxyThread& thread) {
+      service_->chooser->Apply(thread.Now(), plan);
+      std::vector<ProxyThread::Placed> placed(1);
+      placed[0].service = service_;
+      placed[0].listeners.push_back(std::move(listener));
+      thread.SetServices(std::move(placed));
+    });
+  }
+  UniqueFd Connect() {
+    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(connect(fd.get(), address_.get(), address_.length()), 0);
+    return fd;
+  }
+  static std::string Get(int fd, const std::string& target) {
+    SendAll(fd, absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: h\r\n\r\n"));
+    std::string text;
+    while (!absl::EndsWith(text, target)) {
+      const std::string more = ReceiveSome(fd);
+      if (more.empty() || more[0] == '(') return absl::StrCat(text, more);
+      text += more;
+    }
+    return text;
+  }
+  ProxyThread::Stats Stats() {
+    ProxyThread::Stats stats;
+    thread_->Call([&](ProxyThread& thread) { stats = thread.stats(); });
+    return stats;
+  }
+
+  std::unique_ptr<ProxyThread> thread_;
+  std::shared_ptr<ProxyService> service_;
+  SocketAddress address_;
+};
+
+TEST_P(ProxyThreadTest, ServersConnectionsAreUsedAgain) {
+  TestServer server(1000);
+  Start(server.endpoint());
+  if (IsSkipped()) return;
+  for (int i = 0; i < 10; ++i) {
+    const UniqueFd client = Connect();
+    for (int j = 0; j < 10; ++j) {
+      const std::string target = absl::StrCat("/", i, "/", j);
+      EXPECT_THAT(Get(client.get(), target), StartsWith("HTTP/1.1 200 OK\r\n"));
+    }
+  }
+  EXPECT_EQ(server.connections(), 1);
+  EXPECT_EQ(Stats().accepted, 10u);
+}
+
+TEST_P(ProxyThreadTest, AServerThatClosesAfterEachAnswerIsNoFailure) {
+  TestServer server(1);
+  Start(server.endpoint());
+  if (IsSkipped()) return;
+  const UniqueFd client = Connect();
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_THAT(Get(client.get(), absl::StrCat("/", i)),
+                StartsWith("HTTP/1.1 200 OK\r\n"));
+  }
+  EXPECT_GE(server.connections(), 50);
+}
+
+TEST_P(ProxyThreadTest, NobodyListeningIs502OrSo) {
+  const Endpoint nobody = [] {
+    return SocketAddress::Local(
+               ListenTcp(*Endpoint::Parse("127.0.0.1:0")).value().get())
+        .endpoint();
+  }();
+  Start(nobody);
+  if (IsSkipped()) return;
+  const UniqueFd client = Connect();
+  EXPECT_THAT(Get(client.get(), "/"), StartsWith("HTTP/1.1 50"));
+}
+
+TEST_P(ProxyThreadTest, OneTooManyIsClosedAndCounted) {
+  TestServer server(1000);
+  Start(server.endpoint(), 1);
+  if (IsSkipped()) return;
+  const UniqueFd first = Connect();
+  EXPECT_THAT(Get(first.get(), "/a"), HasSubstr("/a"));
+  const UniqueFd second = Connect();
+  EXPECT_EQ(ReceiveSome(second.get()), "");
+  EXPECT_EQ(Stats().too_many, 1u);
+  EXPECT_THAT(Get(first.get(), "/b"), HasSubstr("/b"));
+}
+
+TEST_P(ProxyThreadTest, IdleConnectionsOfARemovedServiceEnd) {
+  TestServer server(1000);
+  Start(server.endpoint());
+  if (IsSkipped()) return;
+  const UniqueFd client = Connect();
+  EXPECT_THAT(Get(client.get(), "/a"), HasSubstr("/a"));
+  thread_->Call([](ProxyThread& thread) { thread.SetServices({}); });
+  EXPECT_EQ(ReceiveSome(client.get()), "");
+  UniqueFd late(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_NE(connect(late.get(), address_.get(), address_.length()), 0);
+}
+
+// Whatever state connections are in when a thread ends.
+TEST_P(ProxyThreadTest, EndsWithConnectionsInEveryState) {
+  TestServer server(1000);
+  Start(server.endpoint());
+  if (IsSkipped()) return;
+  const UniqueFd idle = Connect();
+  EXPECT_THAT(Get(idle.get(), "/a"), HasSubstr("/a"));
+  const UniqueFd silent = Connect();
+  const UniqueFd partly = Connect();
+  SendAll(partly.get(), "GET / HT");
+  const UniqueFd body = Connect();
+  SendAll(body.get(),
+          "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
+  while (Stats().connections < 4) {
+  }
+  thread_.reset();
+  for (const UniqueFd* fd : {&idle, &silent, &partly}) {
+    EXPECT_EQ(ReceiveSome(fd->get()), "");
+  }
+}
+
+TEST_P(ProxyThreadTest, ClientsMaySpeakTls) {
+  TestServer server(1000);
+  tls::ServerOptions options;
+  options.certificates = {tls::TestCertificate("one")};
+  Start(server.endpoint(), 100, tls::MakeServer(options));
+  if (IsSkipped()) return;
+  const UniqueFd fd = Connect();
+  const auto session =
+      tls::Session::Client(tls::MakeClient({.verify = false}), "");
+  const auto pump = [&] {
+    std::vector<uint8_t> cipher(session->cipher_pending());
+    cipher.resize(session->TakeCipher(cipher));
+    SendAll(fd.get(),
+            {reinterpret_cast<const char*>(cipher.data()), cipher.size()});
+  };
+  session->OnCipher(tls::kNow, {});
+  std::string text;
+  bool asked = false;
+  // A target long enough for several records.
+  const std::string target = absl::StrCat("/", std::string(7000, 'a'), "z");
+  while (!absl::EndsWith(text, "z")) {
+    pump();
+    const std::string more = ReceiveSome(fd.get());
+    ASSERT_NE(more, "") << text;
+    ASSERT_NE(more[0], '(') << text;
+    for (auto left = tls::AsBytes(more); !left.empty();) {
+      left = left.subspan(session->OnCipher(tls::kNow, left));
+      std::vector<uint8_t> plain(1 << 16);
+      while (const size_t read = session->Read(plain)) {
+        text.append(plain.begin(),
+                    plain.begin() + static_cast<ptrdiff_t>(read));
+      }
+    }
+    if (!asked && session->writable()) {
+      asked = true;
+      const std::string request =
+          absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: h\r\n\r\n");
+      EXPECT_EQ(session->Write(tls::AsBytes(request)), request.size());
+    }
+  }
+  EXPECT_THAT(text, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(text, HasSubstr(target));
+  // What is no TLS gets no answer of HTTP.
+  const UniqueFd plain = Connect();
+  SendAll(plain.get(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_FALSE(absl::StartsWith(ReceiveSome(plain.get()), "HTTP"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, ProxyThreadTest,
+                         ::testing::Values(ReactorOptions::Backend::kIoUring,
+                                           ReactorOptions::Backend::kEpoll),
+                         [](const auto& info) {
+                           return info.param == ReactorOptions::Backend::kEpoll
+                                      ? "Epoll"
+                                      : "IoUring";
+                         });
+
+}  // namespace
+}  // namespace ballast::run
