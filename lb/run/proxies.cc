@@ -342,6 +342,12 @@ absl::Status Proxies::Apply(const config::Model& model) {
   return absl::OkStatus();
 }
 
+void Proxies::Tick(Instant now) {
+  // A few milliseconds' worth; what is left comes next time.
+  constexpr size_t kEntriesMax = 50'000;
+  store_->Advance(now, kEntriesMax);
+}
+
 void Proxies::SetHealthTargets() {
   std::vector<HealthChecker::Target> targets;
   std::set<uint16_t> known;

@@ -21,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "io/base/address.h"
+#include "io/base/instant.h"
 #include "io/base/siphash.h"
 #include "io/reactor.h"
 #include "lb/balancer.h"
@@ -50,6 +51,8 @@ class Proxies {
       Reactor& reactor, Options options, const config::Model& model);
 
   absl::Status Apply(const config::Model& model);
+  // About once a second: frees persistence entries that have expired.
+  void Tick(Instant now);
   void Collect(Statistics* statistics);
 
  private:

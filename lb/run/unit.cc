@@ -467,6 +467,7 @@ void Unit::OnSecond(Completion completion) {
   statistics_.Sample(MonotonicNow(), *plan_, Counters());
   if (++seconds_ % kRefreshSeconds == 0) network_->Refresh();
   WatchPair();
+  if (proxies_ != nullptr) proxies_->Tick(MonotonicNow());
   if (view_owed_) PostView();
   if (health_owed_) PostHealth();
   reactor_->Timeout(&second_, reactor_->Now() + absl::Seconds(1));
