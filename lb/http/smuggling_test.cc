@@ -13,6 +13,7 @@
 #include <ostream>
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -27,8 +28,9 @@ struct Attack {
   std::string fields;  // After the first line and Host.
   std::string rest;    // After the head.
   Refusal refusal;
+  // In reports, which are XML, any byte must be printable.
   friend std::ostream& operator<<(std::ostream& out, const Attack& attack) {
-    return out << attack.fields << attack.rest;
+    return out << absl::CHexEscape(attack.fields + attack.rest);
   }
 };
 
@@ -233,7 +235,7 @@ struct FirstLine {
   std::string stream;
   Refusal refusal;
   friend std::ostream& operator<<(std::ostream& out, const FirstLine& line) {
-    return out << line.stream;
+    return out << absl::CHexEscape(line.stream);
   }
 };
 
