@@ -371,9 +371,12 @@ TEST_F(AfPacketIoKernelTest, TsharkFindsEveryChecksumGoodWithOffloadOff) {
     return number;
   };
   for (const std::string& file : captures) {
+    // A TCP checksum of 0xffff is 0 in the other of its two forms, which the
+    // kernel too writes where it finishes one, and which tshark calls bad (RFC
+    // 1624): one frame in 65,536.
     EXPECT_EQ(count(file,
-                    "tcp.checksum.status == Bad or "
-                    "ip.checksum.status == Bad"),
+                    "(tcp.checksum.status == Bad and tcp.checksum != 0xffff) "
+                    "or ip.checksum.status == Bad"),
               0)
         << file;
     // It did look, and saw no super-frame.
