@@ -262,6 +262,11 @@ void WriteReply(const Reply& reply, std::string* out) {
   pen.Text(ReasonPhrase(reply.status));
   pen.Text("\r\n");
   if (!reply.location.empty()) pen.Line("Location", reply.location);
+  if (reply.retry_after_s != 0) {
+    pen.Text("Retry-After: ");
+    pen.Number(reply.retry_after_s);
+    pen.Text("\r\n");
+  }
   if (!reply.body.empty() && !reply.content_type.empty()) {
     pen.Line("Content-Type", reply.content_type);
   }

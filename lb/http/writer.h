@@ -65,6 +65,7 @@ struct Reply {
   absl::string_view content_type = "text/plain";
   absl::string_view location;
   absl::string_view body;
+  uint32_t retry_after_s = 0;  // 0: no Retry-After.
   bool close = true;
   bool head_only = false;  // In answer to HEAD: the body's length, no body.
 };

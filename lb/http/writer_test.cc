@@ -100,6 +100,12 @@ TEST(WriterTest, Replies) {
   EXPECT_EQ(out,
             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n"
             "Content-Length: 1\r\n\r\n");
+  out.clear();
+  WriteReply({.status = 429, .body = "x", .retry_after_s = 4294967295}, &out);
+  EXPECT_EQ(out,
+            "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 4294967295\r\n"
+            "Content-Type: text/plain\r\nContent-Length: 1\r\n"
+            "Connection: close\r\n\r\nx");
 }
 
 }  // namespace

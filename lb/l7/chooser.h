@@ -42,6 +42,8 @@ struct Denial {
   std::string location;   // For 301, 302, 303, 307 and 308.
   std::string body;       // Empty: the error page of that status.
   std::string content_type = "text/html";
+  uint32_t retry_after_s = 0;  // 0: not said.
+  bool close = false;          // The connection, after the answer.
 };
 
 class Chooser {

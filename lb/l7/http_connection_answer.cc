@@ -104,7 +104,9 @@ void HttpConnection::OnDenial(const Denial& denial, bool close) {
   if (IsRedirect(denial.status)) reply.location = denial.location;
   // Without a head there is no method, and the rest cannot be trusted.
   const bool has_head = state_ == State::kBody || state_ == State::kAnswer;
-  keep_alive_ = keep_alive_ && !close && !draining_ && has_head;
+  keep_alive_ =
+      keep_alive_ && !close && !denial.close && !draining_ && has_head;
+  reply.retry_after_s = denial.retry_after_s;
   reply.close = !keep_alive_;
   reply.head_only = has_head && reader_.head().method == http::Method::kHead;
   http::WriteReply(reply, to_client_.tail());
