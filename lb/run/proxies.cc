@@ -138,17 +138,13 @@ void Proxies::SetSecrets(const std::vector<config::L7Secret>& secrets) {
 
 absl::StatusOr<std::unique_ptr<Proxies>> Proxies::Create(
     Reactor& reactor, Options options, const config::Model& model) {
-  BALLAST_CHECK(!options.secrets.empty());
+  BALLAST_CHECK(!options.secrets.empty() && options.store != nullptr);
   std::unique_ptr<Proxies> proxies(new Proxies(reactor, std::move(options)));
   BALLAST_RETURN_IF_ERROR(proxies->Start(model));
   return proxies;
 }
 
 absl::Status Proxies::Start(const config::Model& model) {
-  BALLAST_ASSIGN_OR_RETURN(auto store,
-                           persist::KeyStore::Create(
-                               {.limit = model.limits.l7_persistence_entries}));
-  store_ = std::move(store);
   health_ = std::make_unique<HealthChecker>(
       reactor_, [this](uint16_t id, bool up, health::Reason reason) {
         OnHealth(id, up, reason);
@@ -236,7 +232,7 @@ std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
   plan->cookie_secrets = cookie_secrets_;
   plan->service_id =
       l4::ServiceId(config.protocol, config.address, config.port);
-  plan->store = store_;
+  plan->store = options_.store;
   plan->is_local = [](const Address&) { return false; };
   return plan;
 }
@@ -340,12 +336,6 @@ absl::Status Proxies::Apply(const config::Model& model) {
   server_ids_ = std::move(kept);
   SetHealthTargets();
   return absl::OkStatus();
-}
-
-void Proxies::Tick(Instant now) {
-  // A few milliseconds' worth; what is left comes next time.
-  constexpr size_t kEntriesMax = 50'000;
-  store_->Advance(now, kEntriesMax);
 }
 
 void Proxies::SetHealthTargets() {

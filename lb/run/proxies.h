@@ -1,5 +1,5 @@
-// The services of layer 7 of a unit: their listeners, threads, health checks
-// and persistence entries, from a configuration.
+// The services of layer 7 of a unit: their listeners, threads and health
+// checks, from a configuration.
 //
 // Listeners   one for each port and thread; they are there before the address
 //             is, and so on a unit that stands by too.
@@ -40,6 +40,7 @@ class Proxies {
   struct Options {
     // Unpredictable, or the pair's: the newest first.
     std::vector<config::L7Secret> secrets;
+    std::shared_ptr<persist::KeyStore> store;  // The unit's.
     std::function<void(absl::string_view)> log;
     bool force_epoll = false;
   };
@@ -51,8 +52,6 @@ class Proxies {
       Reactor& reactor, Options options, const config::Model& model);
 
   absl::Status Apply(const config::Model& model);
-  // About once a second: frees persistence entries that have expired.
-  void Tick(Instant now);
   void Collect(Statistics* statistics);
 
  private:
@@ -86,7 +85,6 @@ class Proxies {
   SipKey persistence_secret_;
   std::vector<tls::TicketKey> ticket_keys_;
   std::vector<SipKey> cookie_secrets_;
-  std::shared_ptr<persist::KeyStore> store_;
   Services services_;
   std::map<ServerName, uint16_t> server_ids_;
   uint16_t next_id_ = 1;

@@ -53,6 +53,8 @@ absl::Status CheckServed(const config::Model& model) {
 // Bursts of network changes become one new view.
 constexpr absl::Duration kNetworkPause = absl::Milliseconds(10);
 constexpr int kRefreshSeconds = 5;
+// Expired persistence entries freed each second: a few milliseconds' worth.
+constexpr size_t kKeysAdvanced = 50'000;
 // Frames of one turn on the control thread before other work gets its chance.
 constexpr int kRoundsMax = 16;
 
@@ -101,6 +103,9 @@ absl::Status Unit::Start() {
     reactor_options.backend = ReactorOptions::Backend::kEpoll;
   }
   BALLAST_ASSIGN_OR_RETURN(reactor_, MakeReactor(reactor_options));
+  BALLAST_ASSIGN_OR_RETURN(
+      key_store_, persist::KeyStore::Create(
+                      {.limit = model_->limits.l7_persistence_entries}));
   BALLAST_ASSIGN_OR_RETURN(network_, Network::Open(*model_, log_));
   health_ = std::make_unique<HealthChecker>(
       *reactor_, [this](uint16_t slot, bool up, health::Reason reason) {
@@ -333,6 +338,7 @@ absl::Status Unit::ApplyToProxies(const config::Model& model) {
   if (!Proxies::Wanted(model)) return absl::OkStatus();
   Proxies::Options options;
   BALLAST_ASSIGN_OR_RETURN(options.secrets, ReadL7Secrets(model));
+  options.store = key_store_;
   options.log = log_;
   options.force_epoll = options_.force_epoll;
   BALLAST_ASSIGN_OR_RETURN(
@@ -467,7 +473,7 @@ void Unit::OnSecond(Completion completion) {
   statistics_.Sample(MonotonicNow(), *plan_, Counters());
   if (++seconds_ % kRefreshSeconds == 0) network_->Refresh();
   WatchPair();
-  if (proxies_ != nullptr) proxies_->Tick(MonotonicNow());
+  key_store_->Advance(MonotonicNow(), kKeysAdvanced);
   if (view_owed_) PostView();
   if (health_owed_) PostHealth();
   reactor_->Timeout(&second_, reactor_->Now() + absl::Seconds(1));

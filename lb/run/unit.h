@@ -24,6 +24,7 @@
 #include "lb/run/partner.h"
 #include "lb/run/proxies.h"
 #include "lb/run/statistics.h"
+#include "persist/key_store.h"
 
 namespace ballast::run {
 
@@ -125,6 +126,8 @@ class Unit : public Balancer, private Partner::Owner {
   std::unique_ptr<Reactor> reactor_;
   std::unique_ptr<HealthChecker> health_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  // Persistence entries of layer 7, and of layer 4 that go by a message.
+  std::shared_ptr<persist::KeyStore> key_store_;
   std::unique_ptr<Proxies> proxies_;  // Null: no service of layer 7 so far.
   StatisticsCollector statistics_;
   bool view_owed_ = false;    // A lane has not heard of the last view,
