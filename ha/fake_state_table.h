@@ -114,6 +114,10 @@ class FakeStateTable : public StateTable {
     by_id_.erase(found->second.id);
     connections_.erase(found);
   }
+  // Its packet threads do not run, or do again.
+  void set_ready(bool ready) { ready_ = ready; }
+  // How often it was asked while they did not.
+  uint64_t asked_not_ready() const { return asked_not_ready_; }
   // A serving unit leaves connections alone that it has (R6).
   void set_active(bool active) { active_ = active; }
   // Refuses what would be more.
@@ -157,7 +161,9 @@ class FakeStateTable : public StateTable {
 
   // -- StateTable -----------------------------------------------------------
 
+  bool Ready() override { return ready_; }
   size_t TakeChanges(Instant, std::span<SyncRecord> records) override {
+    Asked();
     size_t count = 0;
     while (count < records.size() && !changes_.empty() && marked_ != 0) {
       given_.push_back(changes_.front());
@@ -169,6 +175,7 @@ class FakeStateTable : public StateTable {
     return count;
   }
   TableSummary Mark(Instant) override {
+    Asked();
     marked_ = changes_.size();
     return ToldNow();
   }
@@ -187,6 +194,7 @@ class FakeStateTable : public StateTable {
   }
   size_t Export(Instant, Cursor& cursor,
                 std::span<SyncRecord> records) override {
+    Asked();
     size_t count = 0;
     auto at = by_id_.lower_bound(cursor.position[0]);
     std::set<Key> exported;
@@ -238,6 +246,7 @@ class FakeStateTable : public StateTable {
     uint64_t told = 0;  // The epoch in which it was.
   };
 
+  void Asked() { asked_not_ready_ += ready_ ? 0 : 1; }
   void Push(const SyncRecord& record) {
     if (changes_.size() == changes_max_) {
       ++lost_;
@@ -295,6 +304,8 @@ class FakeStateTable : public StateTable {
   const size_t changes_max_;
   size_t connections_max_ = ~size_t{0};
   bool active_ = false;
+  bool ready_ = true;
+  uint64_t asked_not_ready_ = 0;
   bool telling_ = false;
   bool replacing_ = false;
   uint64_t epoch_ = 1;

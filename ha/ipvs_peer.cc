@@ -8,6 +8,8 @@ namespace ballast::ha {
 namespace {
 
 constexpr size_t kBatch = 256;
+// After the table was not ready.
+constexpr absl::Duration kRetry = absl::Milliseconds(5);
 
 bool ShiftsSequences(const IpvsEntry& entry) {
   if (!entry.options.sequence) return false;
@@ -174,6 +176,10 @@ void IpvsPeer::Tick(Instant now) {
     next_burst_ = now + options_.burst_interval;
   }
   NoticeLoss(now);
+  if (!table_.Ready()) {
+    deadline_ = now + kRetry;
+    return;
+  }
   size_t left = kTakeMax;
   bool packed = Pack(now, /*paced=*/true);
   while (packed && left > 0 && Fetch(now, left)) {

@@ -189,6 +189,7 @@ bool Node::OnStream(Instant now, std::span<const uint8_t> bytes) {
 void Node::Tick(Instant now) {
   now_ = now;
   election_.Tick(now);
+  Settle(now);  // Adverts first: the table may take a while.
   replicator_.Tick(now);
   Settle(now);
 }

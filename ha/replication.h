@@ -28,8 +28,9 @@ struct ReplicatorStats {
   uint64_t duplicates = 0;     // Had it already: not applied again.
   uint64_t outdated = 0;  // Of a role or transfer that is over or not begun.
   uint64_t malformed = 0;
-  uint64_t overflow = 0;     // Changes dropped by a full queue (R5).
-  uint64_t left_untold = 0;  // Hand-overs that could not tell all (R7).
+  uint64_t table_not_ready = 0;  // Times it was left for later (Ready()).
+  uint64_t overflow = 0;         // Changes dropped by a full queue (R5).
+  uint64_t left_untold = 0;      // Hand-overs that could not tell all (R7).
   uint64_t too_early = 0;  // Datagrams too far ahead of a missing one to keep.
   uint64_t requests = 0;   // For the whole table, sent or received.
   uint64_t sums_compared = 0;

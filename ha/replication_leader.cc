@@ -8,7 +8,7 @@
 namespace ballast::ha {
 namespace {
 
-// After the stream had no room.
+// After the stream had no room, or the table was not ready.
 constexpr absl::Duration kRetry = absl::Milliseconds(5);
 // While there is more to do than one call may.
 constexpr absl::Duration kSoon = absl::Milliseconds(1);
@@ -186,12 +186,14 @@ void ReplicationLeader::GiveTable(Instant now,
 }
 
 void ReplicationLeader::Give(Instant now) {
-  if (phase_ == Phase::kAlone && given_ != nullptr && !merge_sent_) {
-    if (!stream_) return;
+  const bool merges =
+      phase_ == Phase::kAlone && given_ != nullptr && !merge_sent_;
+  if ((phase_ != Phase::kGiving && !merges) || !stream_) return;
+  if (!Ready()) return Reckon(now);
+  if (merges) {
     phase_ = Phase::kGiving;
     giver_.Start(now, ++merges_, /*merge=*/true);
   }
-  if (phase_ != Phase::kGiving || !stream_) return;
   const auto outcome = giver_.Pump(now, [&](std::span<const uint8_t> message) {
     return host_.SendStream(now, message);
   });
@@ -290,21 +292,32 @@ void ReplicationLeader::Tick(Instant now) {
     BeAlone(now);
   }
   Give(now);
-  if (phase_ == Phase::kTelling) teller_.Tell(now);
+  if (phase_ == Phase::kTelling && Ready()) teller_.Tell(now);
   Reckon(now);
+}
+
+// Whether the table may be asked. (What is handed over must be, all the same.)
+bool ReplicationLeader::Ready() {
+  ready_ = !options_.l4 || table_.Ready();
+  if (!ready_) ++stats_.table_not_ready;
+  return ready_;
 }
 
 void ReplicationLeader::Reckon(Instant now) {
   Instant at = Instant::Never();
+  const absl::Duration soon = ready_ ? kSoon : kRetry;
   if (outgoing_.asked()) at = now + kSoon;
   if (done_ && stream_) at = std::min(at, now + kRetry);
   if (phase_ == Phase::kAlone && given_ != nullptr && stream_ && !merge_sent_) {
-    at = std::min(at, now + kSoon);
+    at = std::min(at, now + soon);
   }
   if (phase_ == Phase::kGiving && stream_) {
-    at = std::min(at, now + (blocked_ ? kRetry : kSoon));
+    at = std::min(at, now + (blocked_ ? kRetry : soon));
   }
-  if (phase_ == Phase::kTelling) at = std::min(at, teller_.deadline(now));
+  if (phase_ == Phase::kTelling) {
+    const Instant tell = teller_.deadline(now);
+    at = std::min(at, ready_ ? tell : std::max(tell, now + soon));
+  }
   deadline_ = at;
 }
 

@@ -71,6 +71,7 @@ class ReplicationLeader {
   // Nobody is told from here on; who was, learns that by the leadership.
   void BeAlone(Instant now);
   void Give(Instant now);
+  bool Ready();
   void SendDone(Instant now);
   void FinishGiveTable(bool complete);
   void Reckon(Instant now);
@@ -89,6 +90,7 @@ class ReplicationLeader {
   Pacer pacer_;
   ChangeTeller teller_;
   TableGiver giver_;
+  bool ready_ = true;      // The table, when last looked at.
   bool blocked_ = false;   // The stream had no room.
   uint64_t given_id_ = 0;  // Of the last transfer whose end was sent.
 

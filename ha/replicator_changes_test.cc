@@ -69,6 +69,34 @@ TEST_F(ReplicatorChangesTest, AChangeArrivesSoonAfterItsFirstRecordIsFlushOld) {
   EXPECT_TRUE(b().table.Has(Connection(1)));
 }
 
+TEST_F(ReplicatorChangesTest, ATableThatIsNotReadyIsAskedLater) {
+  pair_->Join();
+  a().table.set_ready(false);
+  a().table.Put(Connection(1));
+  const uint64_t before = pair_->ticks();
+  Run(absl::Seconds(3));  // Sums are due, too.
+  EXPECT_FALSE(b().table.Has(Connection(1)));
+  EXPECT_EQ(a().table.asked_not_ready(), 0u);
+  EXPECT_GT(telling().table_not_ready, 0u);
+  // Every 5 ms at the most.
+  EXPECT_LE(pair_->ticks() - before, 700u);
+  a().table.set_ready(true);
+  Run(absl::Milliseconds(20));
+  EXPECT_TRUE(b().table.Has(Connection(1)));
+  Run(absl::Seconds(2));
+  EXPECT_TRUE(b().replicator.complete());
+}
+
+TEST_F(ReplicatorChangesTest, WhoHandsOverAsksATableThatIsNotReady) {
+  pair_->Join();
+  a().table.set_ready(false);
+  a().table.Put(Connection(1));
+  a().replicator.Finish(pair_->now());
+  EXPECT_GT(a().table.asked_not_ready(), 0u);
+  Run(absl::Milliseconds(20));
+  EXPECT_TRUE(b().table.Has(Connection(1)));
+}
+
 TEST_F(ReplicatorChangesTest, ALeaderThatIsToldOfChangesSleepsUntilThen) {
   Make({.told_of_changes = true});
   pair_->Join();

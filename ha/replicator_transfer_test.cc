@@ -55,6 +55,19 @@ TEST_F(ReplicatorTransferTest, AFollowerGetsTheWholeTable) {
   EXPECT_TRUE(b().table.Find(Connection(1))->has_detail);
 }
 
+TEST_F(ReplicatorTransferTest, ATableThatIsNotReadyIsGivenLater) {
+  Fill(a(), 0, 1000);
+  a().table.set_ready(false);
+  pair_->Join();
+  Run(absl::Seconds(1));
+  EXPECT_FALSE(b().replicator.complete());
+  EXPECT_EQ(a().table.asked_not_ready(), 0u);
+  a().table.set_ready(true);
+  Run(absl::Seconds(1));
+  EXPECT_TRUE(b().replicator.complete());
+  EXPECT_EQ(b().table.connection_count(), 1000u);
+}
+
 TEST_F(ReplicatorTransferTest, AnEmptyTableIsCompleteToo) {
   pair_->Join();
   EXPECT_TRUE(b().replicator.complete());

@@ -52,6 +52,11 @@ class StateTable {
 
   // -- Telling ------------------------------------------------------------
 
+  // Whether the calls of this part are answered at once. False: a packet thread
+  // does not run just now; a leader with nothing urgent to tell asks again in a
+  // moment and sends its adverts meanwhile, for a call would wait.
+  virtual bool Ready() { return true; }
+
   // Moves the oldest changes into `records`; returns how many. 0: none left, or
   // the Mark() was reached, which that 0 clears.
   virtual size_t TakeChanges(Instant now, std::span<SyncRecord> records) = 0;

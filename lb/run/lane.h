@@ -69,6 +69,11 @@ class Lane {
     return true;
   }
 
+  // As PacketThread::Answers(); the control thread always does.
+  bool Answers(absl::Duration patience) {
+    return !thread_ || thread_->Answers(patience);
+  }
+
   // Of its thread: grows ten times a second. 0 on the control thread.
   uint64_t beats() const { return thread_ ? thread_->beats() : 0; }
 

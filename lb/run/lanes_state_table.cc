@@ -1,5 +1,9 @@
 #include "lb/run/lanes_state_table.h"
 
+#include <algorithm>
+
+#include "io/clock.h"
+
 namespace ballast::run {
 namespace {
 
@@ -10,6 +14,15 @@ constexpr int kLaneShift = 32;
 
 void LanesStateTable::Call(Lane& lane, Lane::Order order) {
   if (!lane.Call(std::move(order))) ++lanes_deaf_;
+}
+
+bool LanesStateTable::Ready() {
+  const Instant until = MonotonicNow() + kPatience;
+  for (const auto& lane : lanes_) {
+    const absl::Duration left = until - MonotonicNow();
+    if (!lane->Answers(std::max(left, absl::ZeroDuration()))) return false;
+  }
+  return true;
 }
 
 size_t LanesStateTable::TakeChanges(Instant,

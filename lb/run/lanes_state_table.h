@@ -3,7 +3,8 @@
 // packets.
 //
 // Cost     an order per lane and call, some 20 us of waiting for a thread that
-//          is awake; none to take changes from a lane that has none. A lane
+//          is awake; none to take changes from a lane that has none. Ready()
+//          waits no longer than kPatience for those that are not. A lane
 //          that takes no orders any more is left out, and counted in
 //          lanes_deaf(): its unit must drop the role.
 // Threads  the control thread's. `lanes` and what they hold outlive this.
@@ -18,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "ha/state_table.h"
 #include "io/packet_steering.h"
 #include "lb/run/lane.h"
@@ -26,6 +28,8 @@ namespace ballast::run {
 
 class LanesStateTable : public ha::StateTable {
  public:
+  static constexpr absl::Duration kPatience = absl::Milliseconds(5);
+
   explicit LanesStateTable(const std::vector<std::unique_ptr<Lane>>& lanes)
       : lanes_(lanes) {}
 
@@ -33,6 +37,7 @@ class LanesStateTable : public ha::StateTable {
   void SetSteering(PacketSteering steering) { steering_ = std::move(steering); }
   uint64_t lanes_deaf() const { return lanes_deaf_; }
 
+  bool Ready() override;
   size_t TakeChanges(Instant now, std::span<ha::SyncRecord> records) override;
   ha::TableSummary Mark(Instant now) override;
   uint64_t changes_lost() const override;

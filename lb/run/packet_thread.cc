@@ -4,7 +4,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -72,6 +71,21 @@ bool PacketThread::Call(Order order) {
   return true;
 }
 
+bool PacketThread::Answers(absl::Duration patience) {
+  std::unique_lock lock(mutex_);
+  if (!asked_) {
+    asked_ = true;
+    answered_ = false;
+    pending_.store(true, std::memory_order_release);
+    const uint64_t one = 1;
+    (void)!write(wake_.get(), &one, sizeof(one));
+  }
+  came_by_.wait_for(lock, absl::ToChronoNanoseconds(patience),
+                    [this] { return answered_; });
+  if (answered_) asked_ = false;
+  return answered_;
+}
+
 PacketIoStats PacketThread::io_stats() const {
   const std::lock_guard lock(mutex_);
   return io_stats_;
@@ -83,6 +97,10 @@ void PacketThread::RunOrders() {
     const std::lock_guard lock(mutex_);
     orders.swap(mailbox_);
     pending_.store(false, std::memory_order_relaxed);
+    if (asked_ && !answered_) {
+      answered_ = true;
+      came_by_.notify_one();
+    }
   }
   for (Order& order : orders) order(MonotonicNow(), *director_);
 }

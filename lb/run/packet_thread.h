@@ -4,12 +4,13 @@
 // Orders run between rounds, so nothing they touch needs a lock. Statistics are
 // read from the director's counters without one.
 //
-// Threads  Post, Call, beats, changes_lost and the counters: any. Start, Stop:
-// the owner's.
+// Threads  Post, Call, Answers, beats, changes_lost and the counters: any.
+// Start, Stop: the owner's.
 #ifndef LB_RUN_PACKET_THREAD_H_
 #define LB_RUN_PACKET_THREAD_H_
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -18,6 +19,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "io/base/instant.h"
 #include "io/packet_io.h"
 #include "io/unique_fd.h"
@@ -45,6 +47,10 @@ class PacketThread {
   [[nodiscard]] bool Post(Order order);
   // As Post, and waits until it has run. False: it will not.
   bool Call(Order order);
+  // Whether the thread has come by for its mail since it was last asked, which
+  // is waited for as long as `patience`. True: it runs, so a Call() will not
+  // take long. One caller at a time.
+  bool Answers(absl::Duration patience);
   void Stop();
 
   // Grows by at least one every 100 ms while the thread runs.
@@ -75,6 +81,10 @@ class PacketThread {
   std::atomic<uint64_t> beats_{0};
   mutable std::mutex mutex_;
   std::deque<Order> mailbox_;
+  // Of Answers().
+  bool asked_ = false;
+  bool answered_ = false;
+  std::condition_variable came_by_;
   PacketIoStats io_stats_;
   std::thread thread_;
 };
