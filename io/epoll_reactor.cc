@@ -95,17 +95,16 @@ void EpollReactor::OnEvent(int fd, uint32_t events) {
   if (fd == wake_fd()) return OnWakeReadable();
   if (static_cast<size_t>(fd) >= waiters_.size()) return;  // The timer.
   // Looked up afresh each time: a handler may end any of them, or close the
-  // descriptor. in_backend_ says that it waits here and not in the queue.
+  // descriptor. One that does not wait here, or is cancelled, is in the queue.
+  const auto waits = [](const Operation* op) {
+    return op != nullptr && op->in_backend_ && !op->cancelled_;
+  };
   Operation* op = waiters_[fd].reader;
-  if (op != nullptr && op->in_backend_ && (events & kReadEvents) != 0) {
-    Try(op, events);
-  }
+  if (waits(op) && (events & kReadEvents) != 0) Try(op, events);
   op = waiters_[fd].writer;
-  if (op != nullptr && op->in_backend_ && (events & kWriteEvents) != 0) {
-    Try(op, events);
-  }
+  if (waits(op) && (events & kWriteEvents) != 0) Try(op, events);
   op = waiters_[fd].poller;
-  if (op != nullptr && op->in_backend_) Try(op, events);
+  if (waits(op)) Try(op, events);
 }
 
 void EpollReactor::Try(Operation* op, uint32_t events) {

@@ -339,6 +339,36 @@ TEST_P(ReactorTest, AReceiveThatWaitsForABufferCanBeCancelled) {
   kept = LentBuffer();
 }
 
+// Both have bytes, only one a buffer; who gets it cancels the other in the turn
+// in which that might be told of its want.
+TEST_P(ReactorTest, AReceiveCancelledAsBuffersRunOutIsCancelledAndNoError) {
+  MakeWithBuffers(1, 16);
+  auto [a, a_peer] = Pair();
+  auto [b, b_peer] = Pair();
+  Watched receives[2];
+  LentBuffer kept;
+  for (int i : {0, 1}) {
+    receives[i].then = [&, i](Completion& c) {
+      if (!c.more) return;
+      kept = std::move(c.buffer);
+      reactor_->Cancel(&receives[1 - i].op);
+    };
+  }
+  reactor_->Receive(&receives[0].op, a.get());
+  reactor_->Receive(&receives[1].op, b.get());
+  RunFor(absl::Milliseconds(10));
+  for (const Fd* peer : {&a_peer, &b_peer}) {
+    ASSERT_EQ(write(peer->get(), "12345", 5), 5);
+  }
+  ASSERT_TRUE(
+      RunUntil([&] { return receives[0].done() || receives[1].done(); }));
+  const int cancelled = receives[0].done() ? 0 : 1;
+  EXPECT_EQ(receives[cancelled].result(), -ECANCELED);
+  reactor_->Cancel(&receives[1 - cancelled].op);
+  EXPECT_TRUE(RunUntilDone(receives[1 - cancelled]));
+  kept = LentBuffer();
+}
+
 TEST_P(ReactorTest, StarvedReceiversAllGetTheirBytes) {
   MakeWithBuffers(2, 16);
   std::vector<std::pair<Fd, Fd>> pairs;

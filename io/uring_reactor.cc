@@ -294,7 +294,8 @@ void UringReactor::OnMultishot(Operation* op, int32_t result, uint32_t flags) {
     return Deliver(op, result, std::move(buffer));
   }
   if ((flags & IORING_CQE_F_MORE) != 0) return;
-  if (result == -ENOBUFS && is_receive && !op->cancelled_) {
+  if (result == -ENOBUFS && is_receive) {
+    if (op->cancelled_) return Finish(op, -ECANCELED);
     // Some may have been handed over since it looked.
     return buffers_in_kernel_ > 0 ? Requeue(op) : Starve(op);
   }
@@ -327,11 +328,15 @@ void UringReactor::OnSend(Operation* op, int32_t result, uint32_t flags) {
 
 void UringReactor::OnSingle(Operation* op, int32_t result) {
   if (RetryInstead(op, result)) return;
-  Finish(op, result == -EINTR ? -ECANCELED : result);
+  Finish(op, result);
 }
 
 bool UringReactor::RetryInstead(Operation* op, int32_t result) {
-  if (op->cancelled_ || (result != -EAGAIN && result != -EINTR)) return false;
+  if (result != -EAGAIN && result != -EINTR) return false;
+  if (op->cancelled_) {
+    Finish(op, CancelledResult(op));
+    return true;
+  }
   if (result == -EAGAIN) op->stage_ |= kPollFirst;
   Requeue(op);
   return true;

@@ -49,7 +49,7 @@ class UringReactor final : public ReactorCore {
   void OnSend(Operation* op, int32_t result, uint32_t flags);
   void OnSingle(Operation* op, int32_t result);
   // -EAGAIN and -EINTR are not for the caller: the operation is tried again,
-  // after the former once the descriptor is ready. Unless it is cancelled.
+  // after the former once the descriptor is ready. A cancelled one has ended.
   bool RetryInstead(Operation* op, int32_t result);
 
   std::unique_ptr<UringRing> ring_;
