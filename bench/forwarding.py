@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/python3 -B
 """What does forwarding through Ballast cost, next to the kernel's own NAT?
 
     ./bazelw run //bench:forwarding
@@ -25,23 +25,24 @@ it, also when it is killed.
 """
 
 import argparse
-import ctypes
 import os
-import re
-import shutil
-import signal
-import statistics
 import subprocess
 import sys
-import tempfile
 import time
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, '../lb/interop')]
+# pylint: disable=wrong-import-position
+import network
+import side_by_side
+from network import check, eventually
+from side_by_side import median_range
 
 VIP = '10.1.0.100'
 SERVER = '10.2.0.2'
 GATEWAY = '10.2.0.254'  # Of the server, on the director's side.
 HTTP_PORT = 8080
 UDP_PORT = 9000
-BULK_SIZE = 1 << 20
 
 NFT_RULES = f"""
 table ip nat {{
@@ -70,90 +71,6 @@ virtual_services {{
 }}
 """
 
-NGINX_CONFIG = """
-user root root;
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ worker_connections 1024; }}
-http {{
-  access_log off;
-  keepalive_requests 1000000000;
-  sendfile on;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  server {{
-    listen {port} backlog=4096;
-    location /small {{ return 200 "ok"; }}
-    location /bulk {{ root {folder}; }}
-  }}
-}}
-"""
-
-
-def die_with_parent():
-  """Ends the child when this program ends, however it ends."""
-  pr_set_pdeathsig = 1
-  ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-def run(command, text_in=''):
-  """Runs a list of words to its end; returns what it printed."""
-  done = subprocess.run(command, text=True, input=text_in,
-                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                        preexec_fn=die_with_parent, check=False, timeout=120)
-  if done.returncode != 0:
-    raise RuntimeError(f'{" ".join(command)}: {done.stdout.strip()}')
-  return done.stdout
-
-
-class Namespace:
-  """A network namespace, alive as long as the process that holds it."""
-
-  def __init__(self):
-    self._processes = [
-        subprocess.Popen(['unshare', '--net', 'sleep', 'infinity'],
-                         stdin=subprocess.DEVNULL,
-                         preexec_fn=die_with_parent)
-    ]
-    self.pid = self._processes[0].pid
-    own = os.readlink('/proc/self/ns/net')
-    deadline = time.monotonic() + 5
-    while os.readlink(f'/proc/{self.pid}/ns/net') == own:
-      if self._processes[0].poll() is not None or time.monotonic() > deadline:
-        raise RuntimeError('unshare --net failed')
-      time.sleep(0.005)
-
-  def enter(self, command):
-    return ['nsenter', f'--net=/proc/{self.pid}/ns/net', '--'] + command
-
-  def run(self, command, text_in=''):
-    return run(self.enter(command), text_in)
-
-  def start(self, command, **kwargs):
-    process = subprocess.Popen(self.enter(command), text=True,
-                               stdin=subprocess.DEVNULL,
-                               preexec_fn=die_with_parent, **kwargs)
-    self._processes.append(process)
-    return process
-
-  def sysctl(self, name, value):
-    self.run(['tee', f'/proc/sys/{name}'], str(value))
-
-  def close(self):
-    for process in reversed(self._processes):
-      if process.poll() is None:
-        process.terminate()
-        try:
-          process.wait(5)
-        except subprocess.TimeoutExpired:
-          process.kill()
-          process.wait()
-
 
 class Bed:
   """client - director - server, with a web server and the subject running."""
@@ -164,43 +81,44 @@ class Bed:
     self.log = os.devnull
     self._namespaces = []
     try:
-      self.client = self._namespace()
-      self.director = self._namespace()
-      self.server = self._namespace()
+      self.client, self.director, self.server = [
+          self._namespace(name) for name in ('client', 'director', 'server')]
       self._links()
       self._start_subject(ballastd, folder)
-      self._start_server(folder)
-      self._await_answer()
+      side_by_side.start_web_server(self.server, folder, HTTP_PORT)
+      eventually(self._answers, lambda: f'{subject} answers:\n' +
+                 self.last_words())
     except BaseException:
       self.close()
       raise
 
-  def _namespace(self):
-    self._namespaces.append(Namespace())
+  def _namespace(self, name):
+    self._namespaces.append(network.Namespace(name))
     return self._namespaces[-1]
 
   def _links(self):
     for end, name in ((self.client, 'client0'), (self.server, 'server0')):
-      self.director.run(['ip', 'link', 'add', name, 'type', 'veth', 'peer',
-                         'name', 'eth0', 'netns', str(end.pid)])
-      self.director.run(['ip', 'link', 'set', name, 'up'])
-      end.run(['ip', 'link', 'set', 'lo', 'up'])
-      end.run(['ip', 'link', 'set', 'eth0', 'up'])
-    self.client.run(['ip', 'addr', 'add', '10.1.0.2/24', 'dev', 'eth0'])
-    self.server.run(['ip', 'addr', 'add', f'{SERVER}/24', 'dev', 'eth0'])
-    self.director.run(['ip', 'addr', 'add', '10.1.0.1/24', 'dev', 'client0'])
-    self.director.run(['ip', 'addr', 'add', '10.2.0.1/24', 'dev', 'server0'])
-    self.client.run(['ip', 'route', 'add', 'default', 'via', '10.1.0.1'])
-    self.server.run(['ip', 'route', 'add', 'default', 'via', GATEWAY])
+      self.director.ip(f'link add {name} type veth peer name eth0 '
+                       f'netns {end.path}', f'link set {name} up')
+      end.ip('link set eth0 up')
+    self.client.ip('addr add 10.1.0.2/24 dev eth0')
+    self.server.ip(f'addr add {SERVER}/24 dev eth0')
+    self.director.ip('addr add 10.1.0.1/24 dev client0',
+                     'addr add 10.2.0.1/24 dev server0')
+    self.client.ip('route add default via 10.1.0.1')
+    self.server.ip(f'route add default via {GATEWAY}')
     self.director.sysctl('net/ipv4/ip_forward', 1)
 
   def _start_subject(self, ballastd, folder):
     if self.subject in ('plain', 'nft'):
       # The kernel has the addresses that the director would answer for.
       for address, name in ((VIP, 'client0'), (GATEWAY, 'server0')):
-        self.director.run(['ip', 'addr', 'add', f'{address}/24', 'dev', name])
+        self.director.ip(f'addr add {address}/24 dev {name}')
       if self.subject == 'nft':
-        self.director.run(['nft', '-f', '-'], NFT_RULES)
+        rules = os.path.join(folder, 'nft')
+        with open(rules, 'w', encoding='ascii') as file:
+          file.write(NFT_RULES)
+        self.director.run(['nft', '-f', rules])
       return
     config = os.path.join(folder, f'{self.subject}.textproto')
     with open(config, 'w', encoding='utf-8') as file:
@@ -212,57 +130,26 @@ class Bed:
       self.director.start(ballastd + ['--config', config], stdout=log,
                           stderr=log)
 
-  def _start_server(self, folder):
-    config = os.path.join(folder, 'nginx.conf')
-    with open(config, 'w', encoding='utf-8') as file:
-      file.write(NGINX_CONFIG.format(folder=folder, port=HTTP_PORT))
-    self.server.start(['nginx', '-p', folder, '-c', config, '-e',
-                       os.path.join(folder, 'error.log')])
+  def _answers(self):
+    return '200' in self.client.run(
+        ['curl', '-s', '--max-time', '1', '-o', '/dev/null', '-w',
+         '%{http_code}', f'http://{self.target}:{HTTP_PORT}/small'],
+        check_status=False)
 
-  def _await_answer(self):
-    deadline = time.monotonic() + 10
-    while True:
-      try:
-        self.client.run(['curl', '-sf', '--max-time', '1', '-o', '/dev/null',
-                         f'http://{self.target}:{HTTP_PORT}/small'])
-        return
-      except RuntimeError as error:
-        if time.monotonic() > deadline:
-          with open(self.log, encoding='utf-8', errors='replace') as log:
-            raise RuntimeError(
-                f'{self.subject}: no answer: {error}\n{log.read()}') from error
-        time.sleep(0.05)
+  def last_words(self):
+    with open(self.log, encoding='utf-8', errors='replace') as log:
+      return log.read()
 
   def close(self):
     for namespace in reversed(self._namespaces):
       namespace.close()
 
 
-class Busy:
-  """The machine's busy seconds since it was made."""
-
-  def __init__(self):
-    self._begin = time.monotonic()
-    self._idle = self._read()
-
-  @staticmethod
-  def _read():
-    with open('/proc/stat', encoding='ascii') as stat:
-      fields = stat.readline().split()
-    # idle and iowait; stolen time is not ours either.
-    idle = int(fields[4]) + int(fields[5]) + int(fields[8])
-    return idle / os.sysconf('SC_CLK_TCK')
-
-  def seconds(self):
-    passed = time.monotonic() - self._begin
-    return max(0.0, passed * os.cpu_count() - (self._read() - self._idle))
-
-
 def measure_udp(bed, seconds, rate, udp_load):
   counter = bed.server.start([udp_load, 'count', str(UDP_PORT)],
                              stdout=subprocess.PIPE)
   time.sleep(0.1)
-  busy = Busy()
+  busy = side_by_side.Busy()
   offered = int(bed.client.run([udp_load, 'send', bed.target, str(UDP_PORT),
                                 str(seconds), str(rate), '256']))
   cpu = busy.seconds()
@@ -277,22 +164,14 @@ def measure_udp(bed, seconds, rate, udp_load):
 
 
 def measure_http(bed, seconds, path, connections):
-  busy = Busy()
-  text = bed.client.run(['wrk', '--latency', '-t1', f'-c{connections}',
-                         f'-d{max(1, round(seconds))}s',
-                         f'http://{bed.target}:{HTTP_PORT}{path}'])
+  busy = side_by_side.Busy()
+  row = side_by_side.wrk(
+      bed.client, f'http://{bed.target}:{HTTP_PORT}{path}', seconds, connections)
   cpu = busy.seconds()
-  total, passed, unit = re.search(r'(\d+) requests in ([\d.]+)(ms|s|m)',
-                                  text).groups()
-  passed = float(passed) * {'ms': 0.001, 's': 1, 'm': 60}[unit]
-  p99 = re.search(r'^\s+99%\s+(\S+)', text, re.MULTILINE).group(1)
-  note = f'p99 {p99}'
-  for trouble in re.findall(r'Socket errors.*|Non-2xx.*', text):
-    note += f', {trouble.strip()}'
   return {
-      'rate': int(total) / passed,
-      'cpu_us': cpu / max(int(total), 1) * 1e6,
-      'note': note,
+      'rate': row['requests'] / row['seconds'],
+      'cpu_us': cpu / max(row['requests'], 1) * 1e6,
+      'note': ', '.join([f'p99 {row["p99"] * 1e3:.2f} ms'] + row['trouble']),
   }
 
 
@@ -307,11 +186,6 @@ def loads(options, udp_load):
                    lambda bed: measure_http(bed, seconds, '/small', 32)),
       'bulk': ('MB reply', lambda bed: measure_http(bed, seconds, '/bulk', 8)),
   }
-
-
-def median_range(values, digits):
-  low, middle, high = min(values), statistics.median(values), max(values)
-  return f'{middle:,.{digits}f} ({low:,.{digits}f}-{high:,.{digits}f})'
 
 
 def report(results, units, subjects):
@@ -334,16 +208,6 @@ def report(results, units, subjects):
       print('| ' + ' | '.join(cells) + ' |')
 
 
-def find(label):
-  """A program of this tree, as built or as `bazel run` presents it; or None."""
-  beside = os.path.join(os.path.dirname(sys.argv[0]), '..')
-  for folder in (beside, '.'):
-    path = os.path.abspath(os.path.join(folder, label))
-    if os.access(path, os.X_OK):
-      return path
-  return None
-
-
 def arguments():
   parser = argparse.ArgumentParser(
       description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -364,54 +228,37 @@ def arguments():
   return options
 
 
-def become_root():
-  """Runs this program again in a user namespace if need be."""
-  if os.geteuid() == 0:
-    probe = ['unshare', '--net', 'true']
-  else:
-    probe = ['unshare', '--user', '--map-root-user', '--net', 'true']
-  done = subprocess.run(probe, text=True, stderr=subprocess.PIPE, check=False)
-  if done.returncode != 0:
-    print(f'SKIPPED: no network namespaces here: {done.stderr.strip()}')
-    sys.exit(0)
-  if os.geteuid() != 0:
-    os.execvp('unshare', ['unshare', '--user', '--map-root-user', '--',
-                          sys.executable] + sys.argv)
+class Beds:
+  """Where beds are made, one at a time; network.main() makes and closes it."""
+
+  def __init__(self, folder):
+    self.folder = folder
+
+  def last_words(self):
+    return ''
+
+  def close(self):
+    pass
 
 
 def main():
   options = arguments()
-  become_root()
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
-  ballastd = options.ballastd.split() or list(
-      filter(None, [find('examples/ballastd')]))
-  udp_load = find('bench/udp_load')
-  subjects = ['plain', 'nft']
-  if ballastd:
-    subjects += ['ballast1'] if options.smoke else ['ballast1', 'ballast2']
+  ballastd = options.ballastd.split() or [network.find('examples/ballastd')]
+  udp_load = network.find('bench/udp_load')
+  subjects = ['plain', 'nft', 'ballast1'] + ['ballast2'] * (not options.smoke)
   if options.only:
     subjects = options.only.split(',')
   chosen = loads(options, udp_load)
   if options.loads:
     chosen = {name: chosen[name] for name in options.loads.split(',')}
 
-  busy = Busy()
-  time.sleep(min(1, options.seconds))
-  other = busy.seconds() / min(1, options.seconds) / os.cpu_count()
-  print(f'{os.cpu_count()} cores, Linux {os.uname().release}, {other:.0%} busy '
-        f'with other things, {options.rounds} rounds of {options.seconds} s',
-        flush=True)
-  results = {(load, subject): [] for load in chosen for subject in subjects}
-  folder = tempfile.mkdtemp(prefix='ballast_forwarding.')
-  try:
-    os.chmod(folder, 0o755)
-    with open(os.path.join(folder, 'bulk'), 'wb') as file:
-      file.write(bytes(BULK_SIZE))
+  def forwarding(beds):
+    print(side_by_side.machine(options), flush=True)
+    results = {(load, subject): [] for load in chosen for subject in subjects}
     for turn in range(options.rounds):
       first = turn % len(subjects)
       for subject in subjects[first:] + subjects[:first]:
-        bed = Bed(subject, ballastd, folder)
+        bed = Bed(subject, ballastd, beds.folder)
         try:
           for load, (_, measure) in chosen.items():
             row = measure(bed)
@@ -419,14 +266,13 @@ def main():
             print(f'round {turn + 1} {subject:9} {load:9} '
                   f'{row["rate"]:10,.0f}/s {row["cpu_us"]:10.2f} us  '
                   f'{row["note"]}', flush=True)
-            if row['rate'] == 0:
-              raise RuntimeError(f'{subject} {load}: nothing arrived')
+            check(row['rate'] > 0, f'{subject} {load}: nothing arrived')
         finally:
           bed.close()
     report(results, {load: unit for load, (unit, _) in chosen.items()},
            subjects)
-  finally:
-    shutil.rmtree(folder, ignore_errors=True)
+
+  network.main(forwarding, make_bed=Beds)
 
 
 if __name__ == '__main__':

@@ -53,6 +53,8 @@ ABSL_FLAG(bool, check, false,
           "Only check the configuration; print every error and warning.");
 ABSL_FLAG(bool, claim_at_once, false,
           "Claim floating addresses without asking whether anyone has them.");
+ABSL_FLAG(bool, force_epoll, false,
+          "Use epoll even where io_uring is to be had.");
 
 namespace ballast {
 namespace {
@@ -238,7 +240,8 @@ class Daemon {
                  [this](uint64_t generation, absl::Span<const uint8_t> shared) {
                    return TakePartnerConfig(generation, shared);
                  },
-             .on_reboot = [this] { Reboot(); }}));
+             .on_reboot = [this] { Reboot(); },
+             .force_epoll = absl::GetFlag(FLAGS_force_epoll)}));
     const absl::Duration period = model_->statistics_period;
     if (period > absl::ZeroDuration()) {
       const timespec every = absl::ToTimespec(period);
