@@ -154,11 +154,17 @@ void PrintLine(const Statistics& statistics) {
 
 void PrintAll(const Statistics& statistics) {
   for (const ServiceStatistics& service : statistics.services) {
+    std::string limited;
+    for (const auto& [limit, count] : service.limited) {
+      absl::StrAppend(&limited, limited.empty() ? ", limited " : " ", limit,
+                      "=", count);
+    }
     Log(absl::StrCat("service ", ProtocolName(service.protocol), " ",
                      Endpoint{service.address, service.port}.ToString(), " ",
                      service.name, service.enabled ? "" : " disabled",
                      service.up ? " up" : " down", ", refused ",
-                     service.refused, ", stateless ", service.stateless));
+                     service.refused, ", stateless ", service.stateless,
+                     limited));
     for (const ServerStatistics& server : service.servers) {
       const Traffic& t = server.traffic;
       Log(absl::StrCat("  server ", server.endpoint.ToString(), " ",

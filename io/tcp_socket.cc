@@ -98,6 +98,10 @@ absl::StatusOr<UniqueFd> MakeTcpSocket(const Endpoint& to,
 
 void SetNoDelay(int fd) { SetInt(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
 
+void SetReceiveBuffer(int fd, int bytes) {
+  SetInt(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+}
+
 absl::Status SetTos(int fd, uint8_t tos) {
   const bool v4 = IsV4(fd);
   // IPv4's also sets the priority; IPv6's does not.

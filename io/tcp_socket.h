@@ -46,6 +46,8 @@ absl::StatusOr<UniqueFd> MakeTcpSocket(const Endpoint& to,
 
 // Small writes leave at once.
 void SetNoDelay(int fd);
+// What the kernel takes from the peer ahead of the reader, about.
+void SetReceiveBuffer(int fd, int bytes);
 absl::Status SetTos(int fd, uint8_t tos);
 // Has the kernel remember what ReceivedTos() tells; on a listener, for what it
 // accepts.

@@ -73,7 +73,10 @@ struct ServiceStatistics {
   bool up = false;
   uint64_t refused = 0;    // New flows nothing could take.
   uint64_t stateless = 0;  // Packets forwarded by hash: the table was full.
-  Traffic traffic;         // Of its servers together.
+  // Layer 7: connections and requests refused, by the limit they exceeded, as
+  // ballast.proto calls it ("l7." before it: the unit's); those that occurred.
+  std::vector<std::pair<std::string, uint64_t>> limited;
+  Traffic traffic;  // Of its servers together.
   std::vector<ServerStatistics> servers;
 };
 

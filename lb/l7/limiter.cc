@@ -199,6 +199,16 @@ Instant Ticket::Charge(Instant now, size_t bytes) {
   return next;
 }
 
+uint32_t Ticket::bandwidth() const {
+  uint32_t least = 0;
+  for (const Level& level : levels_) {
+    if (level.meter == nullptr) continue;
+    const uint32_t limit = level.limit->bandwidth();
+    if (limit != 0 && (least == 0 || limit < least)) least = limit;
+  }
+  return least;
+}
+
 void Ticket::Adopt(Instant now) {
   if (!open_) return;
   for (size_t i = 0; i < 2; ++i) {

@@ -148,6 +148,8 @@ class Ticket {
   std::optional<LimitRefusal> Request(Instant now);
   // Bytes were read from either side; the time to read on.
   Instant Charge(Instant now, size_t bytes);
+  // The least that it has, kbit/s; 0: no limit.
+  uint32_t bandwidth() const;
   // Limits of clients were set: it counts for them, whatever they are.
   void Adopt(Instant now);
 

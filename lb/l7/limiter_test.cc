@@ -214,6 +214,7 @@ TEST_F(LimiterTest, OfTwoBandwidthsTheSlowerHolds) {
                      .client = {.bandwidth_kbit_s = 8000}});
   Ticket ticket;
   ASSERT_FALSE(ticket.Open(now, service, A("192.0.2.1")));
+  EXPECT_EQ(ticket.bandwidth(), 8000u);
   EXPECT_EQ(ticket.Charge(now, 60'000), now + absl::Milliseconds(10));
 }
 

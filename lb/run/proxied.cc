@@ -1,5 +1,6 @@
 #include "lb/run/proxied.h"
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -8,6 +9,7 @@
 #include "io/socket_address.h"
 #include "io/tcp_socket.h"
 #include "lb/l7/http_connection.h"
+#include "lb/l7/limited_chooser.h"
 #include "lb/l7/orders.h"
 #include "lb/l7/stream_connection.h"
 #include "lb/run/alarm.h"
@@ -17,16 +19,30 @@
 namespace ballast::run {
 namespace {
 
+// One connection too many that is to be told so: as long for its request.
+constexpr absl::Duration kRefusedTime = absl::Seconds(5);
+// After a pause for bandwidth, for what waits in the kernel to be seen before
+// the connection counts as silent.
+constexpr absl::Duration kResumeTime = absl::Seconds(1);
+// With a limit of bandwidth the kernel is to hold about as much as passes in
+// such a time, since all of it comes at once: of a client, who may be far away,
+// and of a server. At least, and at most, where it is worth the call:
+constexpr int64_t kClientBufferMs = 100;
+constexpr int64_t kServerBufferMs = 25;
+constexpr int64_t kBufferMin = 16 << 10;
+constexpr int64_t kBufferMax = 2 << 20;
+
 template <typename Codec>
 class ProxiedBy final : public Proxied, private Leg::Owner {
  public:
   ProxiedBy(ProxyContext& context, std::shared_ptr<ProxyService> service,
-            UniqueFd fd, const l7::Client& client)
+            UniqueFd fd, const l7::Client& client, l7::Ticket ticket)
       : Proxied(std::move(service)),
         context_(context),
         client_address_(client.address),
+        ticket_(std::move(ticket)),
         chooser_(*service_->chooser, context.random),
-        codec_(SettingsOf(), client, &chooser_, &service_->counted->exchanges,
+        codec_(SettingsOf(), client, ChooserOf(), &service_->counted->exchanges,
                context.reactor.Now()),
         client_(new Leg(context.reactor, *this, std::move(fd),
                         service_->tls == nullptr
@@ -35,6 +51,10 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     context_.list.Add(*this);
     ++service_->counted->connections;
     ++service_->counted->open;
+    SetBuffer(client_->fd(), kClientBufferMs);
+    if (service_->limits != nullptr && !ticket_.open()) {
+      cut_at_ = Now() + kRefusedTime;
+    }
   }
   void Start() {
     if constexpr (kHttp) {
@@ -55,6 +75,13 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   void Cut() override {
     if (!ended_) Do(codec_.ClientGone(Now()));
   }
+  void LimitsChanged() override {
+    if (ended_) return;
+    ticket_.Adopt(Now());
+    SetBuffer(client_->fd(), kClientBufferMs);
+    if (server_ != nullptr) SetBuffer(server_->fd(), kServerBufferMs);
+    if (paused_) Resume();
+  }
 
  private:
   using Orders = l7::Orders;
@@ -72,7 +99,53 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
       return service_->settings.stream;
     }
   }
+  auto* ChooserOf() {
+    if constexpr (kHttp) {
+      return &limited_;
+    } else {
+      return &chooser_;
+    }
+  }
   Instant Now() const { return context_.reactor.Now(); }
+
+  // -- Bandwidth --------------------------------------------------------------
+  // Neither side is read until the budget allows for what was.
+  void Pace(size_t bytes) {
+    const Instant resume = ticket_.Charge(Now(), bytes);
+    if (resume <= Now()) return;
+    paused_ = true;
+    resume_ = std::max(resume_, resume);
+  }
+  void SetBuffer(int fd, int64_t ms) const {
+    const uint32_t kbit_s = ticket_.bandwidth();
+    const int64_t bytes = std::max(kBufferMin, ms * kbit_s / 8);
+    if (kbit_s == 0 || bytes > kBufferMax) return;
+    SetReceiveBuffer(fd, static_cast<int>(bytes));
+  }
+  void Resume() {
+    paused_ = false;
+    resumed_ = Now();
+    SetReading();
+    SetAlarm();
+  }
+  void SetReading() {
+    client_->SetReading(read_client_ && !paused_);
+    if (server_ != nullptr && !connecting_) {
+      server_->SetReading(read_server_ && !paused_);
+    }
+  }
+  void SetAlarm() {
+    Instant next = codec_.deadline();
+    if (!connecting_) {
+      next = paused_ ? resume_ : std::max(next, resumed_ + kResumeTime);
+    }
+    alarm_.Set(std::min(next, cut_at_));
+  }
+  void OnAlarm() {
+    if (Now() >= cut_at_) return Cut();
+    if (paused_ && !connecting_) return Resume();
+    Do(codec_.Tick(Now()));
+  }
 
   // -- Leg::Owner -----------------------------------------------------------
   void OnConnected(Leg&) override {
@@ -80,6 +153,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     Do(codec_.ServerConnected(Now(), false));
   }
   void OnBytes(Leg& leg, std::span<const uint8_t> bytes) override {
+    Pace(bytes.size());
     if (&leg != client_) return Do(codec_.ServerBytes(Now(), bytes));
     service_->counted->bytes_in += bytes.size();
     Do(codec_.ClientBytes(Now(), bytes));
@@ -128,17 +202,16 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
       End(orders);
       return false;
     }
-    client_->SetReading(orders.read_client);
-    if (server_ != nullptr && !connecting_) {
-      server_->SetReading(orders.read_server);
-    }
+    read_client_ = orders.read_client;
+    read_server_ = orders.read_server;
+    SetReading();
     if (orders.connect != nullptr) {
       if (auto next = Connect(*orders.connect)) {
         orders = *next;
         return true;
       }
     }
-    alarm_.Set(codec_.deadline());
+    SetAlarm();
     return false;
   }
 
@@ -164,6 +237,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
       ++service_->counted->connect_errors;
       return codec_.ServerFailed(Now());
     }
+    SetBuffer(fd->get(), kServerBufferMs);
     server_ = new Leg(context_.reactor, *this, *std::move(fd));
     connecting_ = true;
     server_->Connect(choice_.server);
@@ -201,7 +275,9 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
 
   ProxyContext& context_;
   const Endpoint client_address_;
+  l7::Ticket ticket_;
   l7::ConnectionChooser chooser_;
+  l7::LimitedChooser limited_{chooser_, ticket_};
   Codec codec_;
   Leg* client_;
   Leg* server_ = nullptr;
@@ -210,7 +286,13 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   Leg* client_sending_ = nullptr;
   int server_sends_ = 0;  // Of legs that were closed meanwhile, too.
   bool ended_ = false;
-  Alarm alarm_{context_.reactor, [this] { Do(codec_.Tick(Now())); }};
+  bool paused_ = false;       // For bandwidth, until resume_.
+  bool read_client_ = false;  // What the codec wants.
+  bool read_server_ = false;
+  Instant resume_ = Instant::FromNanos(0);
+  Instant resumed_ = Instant::FromNanos(0);
+  Instant cut_at_ = Instant::Never();  // One too many, being told so.
+  Alarm alarm_{context_.reactor, [this] { OnAlarm(); }};
 };
 
 }  // namespace
@@ -222,13 +304,22 @@ void StartProxied(ProxyContext& context, std::shared_ptr<ProxyService> service,
   const l7::Client client = {SocketAddress::Peer(fd.get()).endpoint(),
                              SocketAddress::Local(fd.get()).endpoint(),
                              service->tls != nullptr};
+  l7::Ticket ticket;
+  if (service->limits != nullptr) {
+    const auto refusal = ticket.Open(context.reactor.Now(), service->limits,
+                                     client.address.address);
+    if (refusal &&
+        (!service->http || refusal->excess == config::Excess::kClose)) {
+      return;
+    }
+  }
   if (service->http) {
-    (new ProxiedBy<l7::HttpConnection>(context, std::move(service),
-                                       std::move(fd), client))
+    (new ProxiedBy<l7::HttpConnection>(
+         context, std::move(service), std::move(fd), client, std::move(ticket)))
         ->Start();
   } else {
-    (new ProxiedBy<l7::StreamConnection>(context, std::move(service),
-                                         std::move(fd), client))
+    (new ProxiedBy<l7::StreamConnection>(
+         context, std::move(service), std::move(fd), client, std::move(ticket)))
         ->Start();
   }
 }

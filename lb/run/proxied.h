@@ -15,6 +15,7 @@
 #include "io/reactor.h"
 #include "io/unique_fd.h"
 #include "lb/l7/counters.h"
+#include "lb/l7/limiter.h"
 #include "lb/l7/service_chooser.h"
 #include "lb/l7/settings.h"
 #include "lb/run/server_pool.h"
@@ -40,6 +41,7 @@ struct ProxyService {
     uint64_t connect_errors = 0;  // Sockets that could not be made.
   };
   std::shared_ptr<Counted> counted;
+  std::shared_ptr<l7::LimitedService> limits;  // Of all threads; null: none.
 };
 
 class Proxied {
@@ -48,6 +50,8 @@ class Proxied {
   virtual void Drain() = 0;
   // Ends.
   virtual void Cut() = 0;
+  // Limits are others now: it counts for those, and waits for none of before.
+  virtual void LimitsChanged() = 0;
   const ProxyService& service() const { return *service_; }
 
  protected:

@@ -145,6 +145,12 @@ absl::StatusOr<std::unique_ptr<Proxies>> Proxies::Create(
 }
 
 absl::Status Proxies::Start(const config::Model& model) {
+  uint8_t key[16];
+  FillRandom(key);
+  limiter_ = std::make_shared<l7::Limiter>(l7::Limiter::Options{
+      // Of its service, and of the unit.
+      .clients_max = size_t{model.limits.l7_connections} * 2,
+      .key = {LoadBig64(key), LoadBig64(key + 8)}});
   health_ = std::make_unique<HealthChecker>(
       reactor_, [this](uint16_t id, bool up, health::Reason reason) {
         OnHealth(id, up, reason);
@@ -297,6 +303,8 @@ absl::Status Proxies::Apply(const config::Model& model) {
       service = before->second;
     }
     service.plan = plan;
+    if (service.limits == nullptr) service.limits = limiter_->NewService();
+    service.limits->Set(reactor_.Now(), one.config->l7->limits);
     for (size_t i = 0; i < threads_.size(); ++i) {
       if (service.choosers.size() == i) {
         service.choosers.push_back(std::make_shared<l7::ServiceChooser>());
@@ -310,6 +318,7 @@ absl::Status Proxies::Apply(const config::Model& model) {
       proxied->tls = one.tls;
       proxied->chooser = service.choosers[i];
       proxied->counted = service.counted[i];
+      proxied->limits = service.limits;
       placed[i].push_back({std::move(proxied), {}});
       if (!one.listeners.empty()) {
         placed[i].back().listeners = std::move(one.listeners[i]);
@@ -317,6 +326,7 @@ absl::Status Proxies::Apply(const config::Model& model) {
     }
   }
   services_ = std::move(services);
+  limiter_->Set(reactor_.Now(), model.l7.limits);
   for (size_t i = 0; i < threads_.size(); ++i) {
     threads_[i]->Call([&](ProxyThread& thread) {
       for (const auto& [key, service] : services_) {
@@ -421,6 +431,12 @@ void Proxies::Collect(Statistics* statistics) {
     shown.port = config.port;
     shown.protocol = config.protocol;
     shown.enabled = config.enabled;
+    for (size_t i = 0; i < static_cast<size_t>(l7::LimitReason::kCount); ++i) {
+      const auto reason = static_cast<l7::LimitReason>(i);
+      if (const uint64_t count = service.limits->refused(reason)) {
+        shown.limited.emplace_back(l7::LimitReasonName(reason), count);
+      }
+    }
     auto& own = ids.emplace_back();
     const auto pools = PoolsOf(config);
     for (size_t i = 0; i < pools.size(); ++i) {

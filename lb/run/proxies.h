@@ -26,6 +26,7 @@
 #include "io/reactor.h"
 #include "lb/balancer.h"
 #include "lb/config/model.h"
+#include "lb/l7/limiter.h"
 #include "lb/l7/service_chooser.h"
 #include "lb/run/health_checker.h"
 #include "lb/run/proxy_thread.h"
@@ -63,6 +64,7 @@ class Proxies {
     // By thread.
     std::vector<std::shared_ptr<l7::ServiceChooser>> choosers;
     std::vector<std::shared_ptr<ProxyService::Counted>> counted;
+    std::shared_ptr<l7::LimitedService> limits;
   };
   using Services = std::map<ServiceKey, Service>;
 
@@ -85,6 +87,7 @@ class Proxies {
   SipKey persistence_secret_;
   std::vector<tls::TicketKey> ticket_keys_;
   std::vector<SipKey> cookie_secrets_;
+  std::shared_ptr<l7::Limiter> limiter_;
   Services services_;
   std::map<ServerName, uint16_t> server_ids_;
   uint16_t next_id_ = 1;

@@ -111,6 +111,7 @@ void ProxyThread::SetServices(std::vector<Placed> services) {
       listeners_.push_back(std::exchange(old, nullptr));
     }
   }
+  context_.list.ForEach([](Proxied& proxied) { proxied.LimitsChanged(); });
   std::vector<uint64_t> gone;
   for (Listener* old : left) {
     if (old == nullptr) continue;

@@ -37,15 +37,10 @@ absl::Status CheckServed(const config::Model& model) {
       field = "l7.transparent";
     } else if (service.l7->qos.pass_through) {
       field = "l7.qos: PASS_THROUGH";
-    } else if (service.l7->limits != config::TrafficLimits()) {
-      field = "l7.limits";
     }
     if (field == nullptr) continue;
     return absl::UnimplementedError(absl::StrCat("virtual_services[", i, "].",
                                                  field, ", is not served yet"));
-  }
-  if (model.l7.limits != config::TrafficLimits()) {
-    return absl::UnimplementedError("l7.limits, are not served yet");
   }
   return absl::OkStatus();
 }
