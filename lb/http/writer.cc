@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "io/base/check.h"
+#include "lb/http/connection_fields.h"
 
 namespace ballast::http {
 namespace {
@@ -46,25 +47,6 @@ class Pen {
   std::string* out_;
   char* p_;
 };
-
-bool NamedByConnection(const Fields& fields, absl::string_view name) {
-  bool named = false;
-  fields.ForEachElement(FieldId::kConnection, [&](absl::string_view option) {
-    named = named || absl::EqualsIgnoreCase(option, name);
-  });
-  return named;
-}
-
-// Commonly it does not, and the fields need not be compared with it.
-bool ConnectionNamesFields(const Fields& fields) {
-  bool names = false;
-  fields.ForEachElement(FieldId::kConnection, [&](absl::string_view option) {
-    names = names || !(absl::EqualsIgnoreCase(option, "keep-alive") ||
-                       absl::EqualsIgnoreCase(option, "close") ||
-                       absl::EqualsIgnoreCase(option, "upgrade"));
-  });
-  return names;
-}
 
 struct Kept {
   bool length = false;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "io/base/check.h"
+#include "lb/http/connection_fields.h"
 #include "lb/http/writer.h"
 #include "lb/l7/forwarding_fields.h"
 
@@ -30,6 +31,7 @@ void Exchange::Begin(Instant now, http::RequestHead* request) {
   fresh_only_ = client_ended_ = server_ended_ = false;
   upgrading_ = MayUpgrade();
   if (request->upgrade && !upgrading_) ++counters_->upgrades_ignored;
+  http::RemoveNamedByConnection(&request->fields);
   AddForwardingFields(settings_.forwarding, client_, request);
   Choose(now);
 }

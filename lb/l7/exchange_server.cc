@@ -1,5 +1,6 @@
 // What an exchange makes of its server's bytes and of its end.
 #include "io/base/check.h"
+#include "lb/http/connection_fields.h"
 #include "lb/l7/exchange.h"
 #include "lb/l7/forwarding_fields.h"
 
@@ -79,6 +80,7 @@ void Exchange::ReadHead(Instant now) {
   }
   const bool tunnel = switched || (request_->method == http::Method::kConnect &&
                                    head->status < 300);
+  http::RemoveNamedByConnection(&head->fields);
   chooser_->OnResponse(now, client_, connect_.choice, *request_, head);
   AddVia(settings_.forwarding, head);
   passed_on_ = head_passed_ = true;

@@ -176,5 +176,26 @@ TEST_F(HttpConnectionTest, DroppingCutsBothLegs) {
   EXPECT_EQ(rig().connection.deadline(), Instant::Never());
 }
 
+// RFC 9110 §7.6.1: what Connection names is removed "before forwarding", and
+// not after something was added.
+TEST_F(HttpConnectionTest, ConnectionNamesNothingThatWeAdd) {
+  settings.forwarding = {.x_forwarded_for = ForwardingFields::List::kAppend,
+                         .via = "us"};
+  rig().chooser.set_cookie = "ours";
+  rig().Client(
+      "GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 198.51.100.1\r\n"
+      "Own: 1\r\nConnection: own, keep-alive, x-forwarded-for, via\r\n\r\n");
+  rig().Connected();
+  EXPECT_EQ(rig().TakeServer(),
+            "GET /a HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.1\r\n"
+            "Via: 1.1 us\r\n\r\n");
+  rig().Server(
+      "HTTP/1.1 204 No Content\r\nSet-Cookie: theirs\r\n"
+      "Connection: set-cookie, via\r\n\r\n");
+  EXPECT_EQ(rig().TakeClient(),
+            "HTTP/1.1 204 No Content\r\nSet-Cookie: ours\r\n"
+            "Via: 1.1 us\r\n\r\n");
+}
+
 }  // namespace
 }  // namespace ballast::l7
