@@ -8,9 +8,10 @@
 //
 // It opens the interfaces the configuration names (CAP_NET_RAW and
 // CAP_NET_ADMIN in the network namespace it is made in), answers for the
-// floating addresses, checks the servers and forwards. An application that has
-// its own packet I/O uses lb/l4 and lb/run directly
-// (examples/packets_in_memory.cc).
+// floating addresses, checks the servers and forwards. A configuration of
+// proxies on the host's own addresses alone (l7.host_address) names none and
+// needs no privilege (examples/http_proxy.cc). An application that has its own
+// packet I/O uses lb/l4 and lb/run directly (examples/packets_in_memory.cc).
 //
 // Errors   Create() says what is missing; Apply() refuses what cannot change at
 //          run time, naming the field, and leaves the running state untouched.
@@ -151,7 +152,8 @@ class Balancer {
   };
 
   //   kInvalidArgument     options or model that do not fit together
-  //   kPermissionDenied    no CAP_NET_RAW or CAP_NET_ADMIN
+  //   kPermissionDenied    no CAP_NET_RAW or CAP_NET_ADMIN; without interfaces
+  //                        none is needed
   //   kNotFound            an interface that is not there
   //   kFailedPrecondition  a floating address's MAC cannot be kept from the
   //                        host (see the message)
