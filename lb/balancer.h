@@ -11,7 +11,8 @@
 // floating addresses, checks the servers and forwards. A configuration of
 // proxies on the host's own addresses alone (l7.host_address) names none and
 // needs no privilege (examples/http_proxy.cc). An application that has its own
-// packet I/O uses lb/l4 and lb/run directly (examples/packets_in_memory.cc).
+// packet I/O uses lb/l4 and lb/run directly (examples/packets_in_memory.cc);
+// its own rules and scheduler for HTTP: lb/l7/application.h.
 //
 // Errors   Create() says what is missing; Apply() refuses what cannot change at
 //          run time, naming the field, and leaves the running state untouched.
@@ -36,6 +37,7 @@
 #include "io/base/address.h"
 #include "io/base/flow_key.h"
 #include "lb/config/model.h"
+#include "lb/l7/application.h"
 
 namespace ballast {
 
@@ -77,7 +79,8 @@ struct ServiceStatistics {
   // Layer 7: connections and requests refused, by the limit they exceeded, as
   // ballast.proto calls it ("l7." before it: the unit's); those that occurred.
   std::vector<std::pair<std::string, uint64_t>> limited;
-  Traffic traffic;  // Of its servers together.
+  Traffic traffic;                        // Of its servers together.
+  l7::ApplicationStatistics application;  // Of Options::application.
   std::vector<ServerStatistics> servers;
 };
 
@@ -147,11 +150,15 @@ class Balancer {
         on_partner_config;
     // A link failed and the configuration wants a reboot. Empty: logged only.
     std::function<void()> on_reboot;
+    // Rules and a scheduler of the application's own, for services of layer 7
+    // and type HTTP.
+    l7::ApplicationFactory application;
     // Use epoll even where io_uring is to be had.
     bool force_epoll = false;
   };
 
-  //   kInvalidArgument     options or model that do not fit together
+  //   kInvalidArgument     options or model that do not fit together; the
+  //                        application's factory made none
   //   kPermissionDenied    no CAP_NET_RAW or CAP_NET_ADMIN; without interfaces
   //                        none is needed
   //   kNotFound            an interface that is not there

@@ -236,8 +236,13 @@ void WriteLastChunk(const Fields& trailers, std::string* out) {
 void WriteReply(const Reply& reply, std::string* out) {
   BALLAST_CHECK(IsFieldValue(reply.location) &&
                 IsFieldValue(reply.content_type));
+  size_t fields_size = 0;
+  for (const auto& [name, value] : reply.fields) {
+    BALLAST_CHECK(IsToken(name) && IsFieldValue(value));
+    fields_size += name.size() + value.size() + 4;
+  }
   Pen pen(out, kExtra + reply.location.size() + reply.content_type.size() +
-                   reply.body.size());
+                   fields_size + reply.body.size());
   pen.Text("HTTP/1.1 ");
   pen.Number(reply.status);
   pen.Text(" ");
@@ -252,6 +257,7 @@ void WriteReply(const Reply& reply, std::string* out) {
   if (!reply.body.empty() && !reply.content_type.empty()) {
     pen.Line("Content-Type", reply.content_type);
   }
+  for (const auto& [name, value] : reply.fields) pen.Line(name, value);
   const bool no_body = reply.status == 204 || reply.status == 304;
   WriteFraming(
       no_body ? BodyFraming::kNone : BodyFraming::kLength, reply.body.size(),

@@ -12,7 +12,9 @@
 #define LB_HTTP_WRITER_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <utility>
 
 #include "absl/strings/string_view.h"
 #include "lb/http/head.h"
@@ -64,6 +66,8 @@ struct Reply {
   uint16_t status = 500;
   absl::string_view content_type = "text/plain";
   absl::string_view location;
+  // Others: tokens and field values.
+  std::span<const std::pair<std::string, std::string>> fields;
   absl::string_view body;
   uint32_t retry_after_s = 0;  // 0: no Retry-After.
   bool close = true;

@@ -8,7 +8,9 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "io/base/instant.h"
@@ -44,6 +46,8 @@ struct Denial {
   std::string content_type = "text/html";
   uint32_t retry_after_s = 0;  // 0: not said.
   bool close = false;          // The connection, after the answer.
+  // Other fields; tokens and field values.
+  std::vector<std::pair<std::string, std::string>> fields;
 };
 
 class Chooser {
@@ -56,11 +60,14 @@ class Chooser {
       Instant now, const Client& client, uint32_t attempt,
       http::RequestHead* request) = 0;
 
-  // A final response, before it is passed on. May edit its fields.
-  virtual void OnResponse(Instant /*now*/, const Client& /*client*/,
+  // A final response, before it is passed on. May edit its fields. False: it
+  // is not passed on, and the client gets a 500.
+  virtual bool OnResponse(Instant /*now*/, const Client& /*client*/,
                           const ServerChoice& /*choice*/,
                           const http::RequestHead& /*request*/,
-                          http::ResponseHead* /*response*/) {}
+                          http::ResponseHead* /*response*/) {
+    return true;
+  }
 
   virtual void OnEnd(Instant now, const ServerChoice& choice,
                      Outcome outcome) = 0;

@@ -81,7 +81,10 @@ void Exchange::ReadHead(Instant now) {
   const bool tunnel = switched || (request_->method == http::Method::kConnect &&
                                    head->status < 300);
   http::RemoveNamedByConnection(&head->fields);
-  chooser_->OnResponse(now, client_, connect_.choice, *request_, head);
+  if (!chooser_->OnResponse(now, client_, connect_.choice, *request_, head)) {
+    Fail(now, Outcome::kDropped, 500);
+    return;
+  }
   AddVia(settings_.forwarding, head);
   passed_on_ = head_passed_ = true;
   sink_->OnHead(*head, tunnel);

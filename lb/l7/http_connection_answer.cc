@@ -92,7 +92,8 @@ void HttpConnection::OnDenial(const Denial& denial, bool close) {
   ++counters_->replies[std::min<size_t>(denial.status / 100, 5)];
   const std::string line =
       absl::StrCat(denial.status, " ", http::ReasonPhrase(denial.status), "\n");
-  http::Reply reply{.status = denial.status, .body = line};
+  http::Reply reply{
+      .status = denial.status, .fields = denial.fields, .body = line};
   const auto page = settings_.error_pages.find(denial.status);
   if (!denial.body.empty()) {
     reply.body = denial.body;

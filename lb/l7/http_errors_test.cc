@@ -127,5 +127,27 @@ TEST_F(HttpConnectionTest, NoServerIs503AndNoAnswerToConnectIs504) {
             "connect:1 close-server connect:2 close-server linger-close ");
 }
 
+TEST_F(HttpConnectionTest, AResponseThatIsNotPassedOnIs500) {
+  rig().chooser.passes = false;
+  rig().Client(kGet);
+  rig().Connected();
+  rig().TakeServer();
+  rig().Server(kOk);
+  EXPECT_THAT(rig().TakeClient(), StartsWith("HTTP/1.1 500 "));
+  EXPECT_EQ(rig().TakeLog(), "connect:1 close-server linger-close ");
+  EXPECT_THAT(rig().chooser.ended, ElementsAre("1 dropped"));
+}
+
+TEST_F(HttpConnectionTest, AnAnswerHasTheChoosersFields) {
+  Denial denial{.status = 401, .body = "who?", .content_type = "text/plain"};
+  denial.fields = {{"WWW-Authenticate", "Basic realm=\"x\""}};
+  rig().chooser.script = {denial};
+  rig().Client(kGet);
+  EXPECT_EQ(rig().TakeClient(),
+            "HTTP/1.1 401 Unauthorized\r\nContent-Type: text/plain\r\n"
+            "WWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 4\r\n\r\n"
+            "who?");
+}
+
 }  // namespace
 }  // namespace ballast::l7

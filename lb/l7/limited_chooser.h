@@ -34,10 +34,10 @@ class LimitedChooser final : public Chooser {
     }
     return chooser_.Choose(now, client, attempt, request);
   }
-  void OnResponse(Instant now, const Client& client, const ServerChoice& choice,
+  bool OnResponse(Instant now, const Client& client, const ServerChoice& choice,
                   const http::RequestHead& request,
                   http::ResponseHead* response) override {
-    chooser_.OnResponse(now, client, choice, request, response);
+    return chooser_.OnResponse(now, client, choice, request, response);
   }
   void OnEnd(Instant now, const ServerChoice& choice,
              Outcome outcome) override {

@@ -114,6 +114,29 @@ std::optional<PoolChooser::Picked> PoolChooser::Pick(Instant now,
   return Picked{0, config_.sorry_server->endpoint};
 }
 
+void PoolChooser::ListCandidates(Instant now,
+                                 std::vector<Candidate>* candidates) {
+  if (now >= avoid_deadline_) EndAvoiding(now);
+  candidates->clear();
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    const config::RealServer& server = config_.servers[i];
+    candidates->push_back(
+        {.name = server.name,
+         .endpoint = server.endpoint,
+         .weight = server.weight,
+         .open = servers_[i].open,
+         .available = scheduler_->available(static_cast<uint16_t>(i))});
+  }
+}
+
+std::optional<PoolChooser::Picked> PoolChooser::PickAt(size_t position) const {
+  if (position >= servers_.size() ||
+      !scheduler_->available(static_cast<uint16_t>(position))) {
+    return std::nullopt;
+  }
+  return Picked{servers_[position].id, config_.servers[position].endpoint};
+}
+
 persist::ServerStanding PoolChooser::Standing(uint32_t id) const {
   const auto found = positions_.find(id);
   if (found == positions_.end()) return {.up = false};

@@ -28,6 +28,7 @@
 #include "io/base/address.h"
 #include "io/base/instant.h"
 #include "lb/config/server_pool.h"
+#include "lb/l7/application.h"
 #include "persist/follow.h"
 #include "sched/scheduler.h"
 
@@ -49,6 +50,10 @@ class PoolChooser {
     Endpoint endpoint;
   };
   std::optional<Picked> Pick(Instant now, uint32_t hash);
+  // For whoever picks in the scheduler's place: the servers as configured, and
+  // the one at a place in that list; nullopt: not available.
+  void ListCandidates(Instant now, std::vector<Candidate>* candidates);
+  std::optional<Picked> PickAt(size_t position) const;
   // Where a persistence entry leads to.
   persist::ServerStanding Standing(uint32_t id) const;
   Endpoint EndpointOf(uint32_t id) const;  // Of one that Has().

@@ -39,11 +39,12 @@ class FakeChooser : public Chooser, public StreamChooser {
                                  " ", attempt));
     return Next();
   }
-  void OnResponse(Instant, const Client&, const ServerChoice&,
+  bool OnResponse(Instant, const Client&, const ServerChoice&,
                   const http::RequestHead& request,
                   http::ResponseHead* response) override {
     if (!set_cookie.empty()) response->fields.Add("Set-Cookie", set_cookie);
     responses.push_back(absl::StrCat(request.target(), " ", response->status));
+    return passes;
   }
   Answer Choose(Instant, const Client&, uint32_t attempt,
                 absl::string_view first_bytes) override {
@@ -58,6 +59,7 @@ class FakeChooser : public Chooser, public StreamChooser {
 
   std::deque<Answer> script;
   std::string set_cookie;
+  bool passes = true;  // Responses.
   std::vector<std::string> asked;
   std::vector<std::string> responses;
   std::vector<std::string> ended;

@@ -167,6 +167,12 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
     Instant now, const Client& client, uint32_t attempt,
     http::RequestHead* request) {
   const ServicePlan& plan = *service_.plan_;
+  const Asked asked{plan.config.name, client, *request, attempt};
+  if (attempt == 0) {
+    if (auto answer = service_.application_.OnRequest(asked, request)) {
+      return *std::move(answer);
+    }
+  }
   const auto pool = service_.PoolFor(now, *request);
   if (!pool) return Refuse();
   const ServiceChooser::Pool& served = service_.pools_[*pool];
@@ -191,8 +197,8 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
   }
   const bool by_url =
       service_.PoolConfig(*pool).schedule == config::Schedule::kUrlHash;
-  return Decide(now, client, *pool, by_url ? UrlHash(plan.secret, *request) : 0,
-                looked_up_);
+  return Decide(now, client, &asked, *pool,
+                by_url ? UrlHash(plan.secret, *request) : 0, looked_up_);
 }
 
 std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
@@ -208,7 +214,7 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
         *service_.plan_->store, service_.Tied(0),
         persist::ExtractKey(served.persistence, nullptr, view, scratch_));
   }
-  auto choice = Decide(now, client, 0, 0, looked_up_);
+  auto choice = Decide(now, client, nullptr, 0, 0, looked_up_);
   // Nobody tells when a stream's connection is established: it begins now.
   if (looked_up_ && last_server_ != 0) {
     tie_.Established(now, last_server_, true);
@@ -217,8 +223,8 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
 }
 
 std::variant<ServerChoice, Denial> ConnectionChooser::Decide(
-    Instant now, const Client& client, size_t pool, uint32_t hash,
-    bool looked_up) {
+    Instant now, const Client& client, const Asked* asked, size_t pool,
+    uint32_t hash, bool looked_up) {
   PoolChooser& chooser = service_.pools_[pool].chooser;
   const auto standing = [&](uint32_t id) { return chooser.Standing(id); };
   const auto at = [&](uint32_t id) {
@@ -236,7 +242,8 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Decide(
     return Give(client, pool, at(last_server_));
   }
   last_server_ = 0;
-  auto picked = chooser.Pick(now, hash);
+  auto picked = service_.application_.Pick(now, asked, &chooser);
+  if (!picked) picked = chooser.Pick(now, hash);
   if (!picked) return Refuse();
   if (looked_up && stores_ && picked->id != 0) {
     const uint32_t winner = tie_.Claim(now, picked->id);
@@ -262,10 +269,18 @@ ServerChoice ConnectionChooser::Give(const Client& client, size_t pool,
   return choice;
 }
 
-void ConnectionChooser::OnResponse(Instant now, const Client& client,
+bool ConnectionChooser::OnResponse(Instant now, const Client& client,
                                    const ServerChoice& choice,
-                                   const http::RequestHead&,
+                                   const http::RequestHead& request,
                                    http::ResponseHead* response) {
+  Persist(now, client, choice, response);
+  return service_.application_.OnResponse(
+      {service_.plan_->config.name, client, request}, choice.server, response);
+}
+
+void ConnectionChooser::Persist(Instant now, const Client& client,
+                                const ServerChoice& choice,
+                                http::ResponseHead* response) {
   const auto server = static_cast<uint32_t>(choice.tag);
   if (server == 0 || last_pool_ >= service_.pools_.size()) return;
   const ServicePlan& plan = *service_.plan_;

@@ -13,6 +13,8 @@
 //       others go where the connection's last one went, while that is possible
 //   V3  source addresses A1, A3 to A6 of §4.2
 //   V4  no server: sorry server, else the service's error answer (§5.5)
+//   V5  ours: the application is asked first (application.h), and picks where
+//       the scheduler would
 //
 // Threads  a ServiceChooser and its ConnectionChoosers: one.
 #ifndef LB_L7_SERVICE_CHOOSER_H_
@@ -31,6 +33,8 @@
 #include "io/base/siphash.h"
 #include "lb/config/model.h"
 #include "lb/http/head.h"
+#include "lb/l7/application.h"
+#include "lb/l7/application_calls.h"
 #include "lb/l7/chooser.h"
 #include "lb/l7/pool_chooser.h"
 #include "persist/active_cookie.h"
@@ -66,10 +70,17 @@ class ServiceChooser {
     uint64_t sorry = 0;
   };
 
+  // `application` may be null.
+  explicit ServiceChooser(Application* application = nullptr)
+      : application_(application) {}
+
   void Apply(Instant now, std::shared_ptr<const ServicePlan> plan);
   void SetHealthy(Instant now, uint32_t id, bool healthy);
   bool up() const;
   const Stats& stats() const { return stats_; }
+  const ApplicationStatistics& application() const {
+    return application_.statistics();
+  }
   // Requests and streams under way at a server.
   uint32_t open(uint32_t id) const;
 
@@ -93,6 +104,7 @@ class ServiceChooser {
   PoolChooser shared_;
   uint32_t next_source_ = 0;
   uint64_t cookies_made_ = 0;
+  ApplicationCalls application_;
   Stats stats_;
 };
 
@@ -105,7 +117,7 @@ class ConnectionChooser final : public Chooser, public StreamChooser {
   std::variant<ServerChoice, Denial> Choose(
       Instant now, const Client& client, uint32_t attempt,
       http::RequestHead* request) override;
-  void OnResponse(Instant now, const Client& client, const ServerChoice& choice,
+  bool OnResponse(Instant now, const Client& client, const ServerChoice& choice,
                   const http::RequestHead& request,
                   http::ResponseHead* response) override;
   std::variant<ServerChoice, Denial> Choose(
@@ -115,9 +127,12 @@ class ConnectionChooser final : public Chooser, public StreamChooser {
 
  private:
   // By `tie_` if it was made for this request, by the last one, or scheduled.
+  // `asked` is null for streams.
   std::variant<ServerChoice, Denial> Decide(Instant now, const Client& client,
-                                            size_t pool, uint32_t hash,
-                                            bool looked_up);
+                                            const Asked* asked, size_t pool,
+                                            uint32_t hash, bool looked_up);
+  void Persist(Instant now, const Client& client, const ServerChoice& choice,
+               http::ResponseHead* response);
   ServerChoice Give(const Client& client, size_t pool,
                     const PoolChooser::Picked& picked);
   Endpoint SourceFor(const Client& client, const Endpoint& server) const;

@@ -167,6 +167,14 @@ absl::Status Proxies::Start(const config::Model& model) {
     uint8_t random[8];
     FillRandom(random);
     options.random = LoadBig64(random);
+    auto& application = applications_.emplace_back();
+    if (options_.application) {
+      application = options_.application(static_cast<int>(i));
+      if (application == nullptr) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("application: none made for thread ", i));
+      }
+    }
     BALLAST_ASSIGN_OR_RETURN(auto thread, ProxyThread::Start(options));
     threads_.push_back(std::move(thread));
   }
@@ -307,7 +315,8 @@ absl::Status Proxies::Apply(const config::Model& model) {
     service.limits->Set(reactor_.Now(), one.config->l7->limits);
     for (size_t i = 0; i < threads_.size(); ++i) {
       if (service.choosers.size() == i) {
-        service.choosers.push_back(std::make_shared<l7::ServiceChooser>());
+        service.choosers.push_back(
+            std::make_shared<l7::ServiceChooser>(applications_[i].get()));
         service.counted.push_back(std::make_shared<ProxyService::Counted>());
       }
       auto proxied = std::make_shared<ProxyService>();
@@ -456,6 +465,14 @@ void Proxies::Collect(Statistics* statistics) {
         const ProxyService::Counted& counted = *service.counted[i];
         shown.up = chooser.up();
         shown.refused += chooser.stats().none;
+        const l7::ApplicationStatistics& own = chooser.application();
+        shown.application.answered += own.answered;
+        shown.application.picked += own.picked;
+        shown.application.picks_refused += own.picks_refused;
+        shown.application.errors += own.errors;
+        if (!own.last_error.empty()) {
+          shown.application.last_error = own.last_error;
+        }
         shown.traffic.connections += counted.connections;
         shown.traffic.open_connections += counted.open;
         shown.traffic.active_connections += counted.open;

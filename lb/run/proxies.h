@@ -26,6 +26,7 @@
 #include "io/reactor.h"
 #include "lb/balancer.h"
 #include "lb/config/model.h"
+#include "lb/l7/application.h"
 #include "lb/l7/limiter.h"
 #include "lb/l7/service_chooser.h"
 #include "lb/run/health_checker.h"
@@ -43,6 +44,7 @@ class Proxies {
     std::vector<config::L7Secret> secrets;
     std::shared_ptr<persist::KeyStore> store;  // The unit's.
     std::function<void(absl::string_view)> log;
+    l7::ApplicationFactory application;  // May be empty.
     bool force_epoll = false;
   };
   // Whether a configuration has any service for this.
@@ -93,6 +95,8 @@ class Proxies {
   uint16_t next_id_ = 1;
   std::map<std::pair<ServiceKey, std::string>, uint32_t> tables_;
   std::unique_ptr<HealthChecker> health_;
+  // By thread; outlives it.
+  std::vector<std::unique_ptr<l7::Application>> applications_;
   std::vector<std::unique_ptr<ProxyThread>> threads_;
 };
 

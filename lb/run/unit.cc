@@ -335,6 +335,7 @@ absl::Status Unit::ApplyToProxies(const config::Model& model) {
   BALLAST_ASSIGN_OR_RETURN(options.secrets, ReadL7Secrets(model));
   options.store = key_store_;
   options.log = log_;
+  options.application = options_.application;
   options.force_epoll = options_.force_epoll;
   BALLAST_ASSIGN_OR_RETURN(
       proxies_, Proxies::Create(*reactor_, std::move(options), model));

@@ -1,0 +1,67 @@
+#include "lb/l7/application_calls.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace ballast::l7 {
+namespace {
+
+// Empty: good.
+std::string DenialError(const Denial& denial) {
+  if (denial.status != 0 && (denial.status < 200 || denial.status > 599)) {
+    return absl::StrCat("status ", denial.status, ": must be 200 to 599, or 0");
+  }
+  std::string error = FieldEditor::Check("Content-Type", denial.content_type);
+  if (error.empty()) error = FieldEditor::Check("Location", denial.location);
+  for (const auto& [name, value] : denial.fields) {
+    if (!error.empty()) break;
+    error = FieldEditor::Check(name, value);
+  }
+  return error;
+}
+
+}  // namespace
+
+std::optional<Denial> ApplicationCalls::CheckedOnRequest(
+    const Asked& asked, http::RequestHead* request) {
+  FieldEditor editor(&request->fields);
+  auto answer = application_->OnRequest(asked, editor);
+  std::string error = editor.error();
+  if (error.empty() && answer) error = DenialError(*answer);
+  if (!error.empty()) {
+    CountError("OnRequest", error);
+    return Denial{.status = 500};
+  }
+  statistics_.answered += answer.has_value();
+  return answer;
+}
+
+std::optional<PoolChooser::Picked> ApplicationCalls::CheckedPick(
+    Instant now, const Asked& asked, PoolChooser* pool) {
+  if (!pool->up()) return std::nullopt;
+  pool->ListCandidates(now, &candidates_);
+  const auto position = application_->Pick(asked, candidates_);
+  if (!position) return std::nullopt;
+  const auto picked = pool->PickAt(*position);
+  ++(picked ? statistics_.picked : statistics_.picks_refused);
+  return picked;
+}
+
+bool ApplicationCalls::CheckedOnResponse(const Asked& asked,
+                                         const Endpoint& server,
+                                         http::ResponseHead* response) {
+  FieldEditor editor(&response->fields);
+  application_->OnResponse(asked, server, *response, editor);
+  if (editor.error().empty()) return true;
+  CountError("OnResponse", editor.error());
+  return false;
+}
+
+void ApplicationCalls::CountError(absl::string_view call,
+                                  absl::string_view error) {
+  ++statistics_.errors;
+  statistics_.last_error = absl::StrCat(call, ": ", error);
+}
+
+}  // namespace ballast::l7
