@@ -51,10 +51,10 @@ ABSL_FLAG(std::string, config, "",
           "The configuration: lb/config/ballast.proto in text or JSON form.");
 ABSL_FLAG(bool, check, false,
           "Only check the configuration; print every error and warning.");
-ABSL_FLAG(bool, claim_at_once, false,
-          "Claim floating addresses without asking whether anyone has them.");
 ABSL_FLAG(bool, force_epoll, false,
           "Use epoll even where io_uring is to be had.");
+ABSL_FLAG(bool, claim_at_once, false,
+          "Claim floating addresses without asking whether anyone has them.");
 
 namespace ballast {
 namespace {
@@ -152,7 +152,19 @@ void PrintLine(const Statistics& statistics) {
       PairWords(statistics.pair)));
 }
 
+using Counts = std::vector<std::pair<std::string, uint64_t>>;
+
+void PrintCounts(absl::string_view what, const Counts& counts) {
+  if (counts.empty()) return;
+  std::string line(what);
+  for (const auto& [name, count] : counts) {
+    absl::StrAppend(&line, " ", name, "=", count);
+  }
+  Log(line);
+}
+
 void PrintAll(const Statistics& statistics) {
+  PrintCounts("proxies:", statistics.proxy_events);
   for (const ServiceStatistics& service : statistics.services) {
     std::string limited;
     for (const auto& [limit, count] : service.limited) {
@@ -165,6 +177,7 @@ void PrintAll(const Statistics& statistics) {
                      service.up ? " up" : " down", ", refused ",
                      service.refused, ", stateless ", service.stateless,
                      limited));
+    PrintCounts("  events:", service.events);
     for (const ServerStatistics& server : service.servers) {
       const Traffic& t = server.traffic;
       Log(absl::StrCat("  server ", server.endpoint.ToString(), " ",

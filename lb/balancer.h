@@ -82,6 +82,9 @@ struct ServiceStatistics {
   Traffic traffic;                        // Of its servers together.
   l7::ApplicationStatistics application;  // Of Options::application.
   std::vector<ServerStatistics> servers;
+  // Of a proxy (layer 7): requests, how they ended, what was refused and why;
+  // by name, those that occurred.
+  std::vector<std::pair<std::string, uint64_t>> events;
 };
 
 // The unit's part in a pair; without one, `configured` alone is told.
@@ -128,6 +131,8 @@ struct Statistics {
   // Frames lost outside it: before us, and by the output.
   uint64_t kernel_receive_dropped = 0;
   uint64_t kernel_send_refused = 0;
+  // Of all proxies (layer 7): clients' connections, and idle ones to servers.
+  std::vector<std::pair<std::string, uint64_t>> proxy_events;
   uint64_t generation = 0;
   bool active = false;
   PairStatistics pair;

@@ -367,8 +367,8 @@ class Ballastd:
     said = self._await(r'reload(ed|\s+refused).*', begin, 10).group(0)
     check('refused' not in said, f'{said}\n{self.log()[begin:]}')
 
-  def statistics(self):
-    """{service name: {server address: {'connections': N, 'in': N, ...}}}."""
+  def report(self):
+    """Its answer to SIGUSR1: every service and server."""
     begin = len(self.log())
     self.process.send_signal(signal.SIGUSR1)
     # The lines come in one go: wait until no more do.
@@ -378,10 +378,13 @@ class Ballastd:
       time.sleep(0.05)
       again = self.log()[begin:]
       if again == text:
-        break
+        return text
       text = again
+
+  def statistics(self):
+    """{service name: {server address: {'connections': N, 'in': N, ...}}}."""
     services = {}
-    for line in text.splitlines():
+    for line in self.report().splitlines():
       match = re.search(r'service \S+ \S+ (\S+)', line)
       if match:
         servers = services.setdefault(match.group(1), {})
@@ -399,6 +402,21 @@ class Ballastd:
                  'packets_out', 'bytes_out'), match.groups()[3:])},
         }
     return services
+
+  def events(self, service=None):
+    """Layer 7: {name: count} of a service, or of all proxies together."""
+    wanted = False
+    for line in self.report().splitlines():
+      if service is None:
+        match = re.search(r' proxies:(( \w+=\d+)+)$', line)
+      else:
+        name = re.search(r'service \S+ \S+ (\S+)', line)
+        wanted = name.group(1) == service if name else wanted
+        match = wanted and re.search(r'  events:(( \w+=\d+)+)$', line)
+      if match:
+        return {word.split('=')[0]: int(word.split('=')[1])
+                for word in match.group(1).split()}
+    return {}
 
   def resident_kb(self):
     with open(f'/proc/{self.process.pid}/status', encoding='ascii') as file:

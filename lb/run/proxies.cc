@@ -14,6 +14,7 @@
 #include "io/file.h"
 #include "io/tcp_socket.h"
 #include "lb/l4/plan.h"
+#include "lb/l7/counter_names.h"
 
 namespace ballast::run {
 namespace {
@@ -108,6 +109,22 @@ std::vector<std::pair<std::string, const config::ServerPool*>> PoolsOf(
   }
   if (pools.empty()) pools.emplace_back("", &service);
   return pools;
+}
+
+void AddEvents(const ProxyThread& thread,
+               std::map<std::string, uint64_t>* sums) {
+  const ProxyThread::Stats stats = thread.stats();
+  const ServerPool::Stats& pool = thread.pool().stats();
+  (*sums)["accepted"] += stats.accepted;
+  (*sums)["open"] += stats.connections;
+  (*sums)["refused_too_many"] += stats.too_many;
+  (*sums)["accept_failed"] += stats.accept_failed;
+  (*sums)["servers_idle"] += thread.pool().size();
+  (*sums)["servers_reused"] += pool.reused;
+  (*sums)["servers_closed"] += pool.closed_by_server;
+  (*sums)["servers_unasked_bytes"] += pool.unasked_bytes;
+  (*sums)["servers_too_many"] += pool.too_many;
+  (*sums)["servers_too_old"] += pool.too_old;
 }
 
 }  // namespace
@@ -456,13 +473,18 @@ void Proxies::Collect(Statistics* statistics) {
       }
     }
   }
+  using Sums = std::map<std::string, uint64_t>;
+  Sums of_all;
+  std::vector<Sums> of_each(services_.size());
   for (size_t i = 0; i < threads_.size(); ++i) {
-    threads_[i]->Call([&](ProxyThread&) {
+    threads_[i]->Call([&](ProxyThread& thread) {
+      AddEvents(thread, &of_all);
       size_t at = first;
       for (const auto& [key, service] : services_) {
         ServiceStatistics& shown = statistics->services[at];
         const l7::ServiceChooser& chooser = *service.choosers[i];
         const ProxyService::Counted& counted = *service.counted[i];
+        l7::AddByName(counted.exchanges, &of_each[at - first]);
         shown.up = chooser.up();
         shown.refused += chooser.stats().none;
         const l7::ApplicationStatistics& own = chooser.application();
@@ -486,6 +508,11 @@ void Proxies::Collect(Statistics* statistics) {
         ++at;
       }
     });
+  }
+  statistics->proxy_events.assign(of_all.begin(), of_all.end());
+  for (size_t i = 0; i < of_each.size(); ++i) {
+    statistics->services[first + i].events.assign(of_each[i].begin(),
+                                                  of_each[i].end());
   }
 }
 
