@@ -10,39 +10,22 @@
 //          RFC 9112 §11.
 #include <gtest/gtest.h>
 
-#include <ostream>
 #include <string>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "lb/http/attack.h"
 #include "lb/http/transcript.h"
 
 namespace ballast::http {
 namespace {
 
-// A stream with a second request hidden in it, and why it is refused.
-struct Attack {
-  const char* name;
-  std::string fields;  // After the first line and Host.
-  std::string rest;    // After the head.
-  Refusal refusal;
-  // In reports, which are XML, any byte must be printable.
-  friend std::ostream& operator<<(std::ostream& out, const Attack& attack) {
-    return out << absl::CHexEscape(attack.fields + attack.rest);
-  }
-};
-
-const char kHidden[] = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n";
-
 class SmugglingTest : public testing::TestWithParam<Attack> {};
 
 TEST_P(SmugglingTest, IsRefusedHoweverItIsCut) {
   const Attack& attack = GetParam();
-  const std::string stream =
-      absl::StrCat("POST / HTTP/1.1\r\nHost: a\r\n", attack.fields, "\r\n",
-                   attack.rest, kHidden);
+  const std::string stream = RequestWith(attack);
   const Transcript whole = ReadRequests(stream);
   EXPECT_TRUE(whole.refusal == attack.refusal) << RefusalName(whole.refusal);
   EXPECT_EQ(whole.messages, 0u) << whole.text;
@@ -54,10 +37,6 @@ TEST_P(SmugglingTest, IsRefusedHoweverItIsCut) {
     EXPECT_EQ(cut.messages, 0u);
   }
 }
-
-std::string Bytes(absl::string_view text) { return std::string(text); }
-
-const char kChunked[] = "Transfer-Encoding: chunked\r\n";
 
 INSTANTIATE_TEST_SUITE_P(
     , SmugglingTest,
@@ -230,15 +209,6 @@ INSTANTIATE_TEST_SUITE_P(
                Refusal::kConnectionInvalid}),
     [](const auto& info) { return info.param.name; });
 
-struct FirstLine {
-  const char* name;
-  std::string stream;
-  Refusal refusal;
-  friend std::ostream& operator<<(std::ostream& out, const FirstLine& line) {
-    return out << absl::CHexEscape(line.stream);
-  }
-};
-
 class FirstLineTest : public testing::TestWithParam<FirstLine> {};
 
 TEST_P(FirstLineTest, IsRefused) {
@@ -246,8 +216,6 @@ TEST_P(FirstLineTest, IsRefused) {
   EXPECT_TRUE(t.refusal == GetParam().refusal) << RefusalName(t.refusal);
   EXPECT_EQ(t.messages, 0u);
 }
-
-const char kHost[] = "\r\nHost: a\r\n\r\n";
 
 INSTANTIATE_TEST_SUITE_P(
     , FirstLineTest,
