@@ -32,7 +32,17 @@ void Leg::Tell(Call call) {
 void Leg::Gone() {
   if (gone_) return;
   gone_ = true;
-  Tell([this](Owner& owner) { owner.OnGone(*this); });
+  ++calls_;
+  owner_->OnGone(*this);
+  if (failed_ && sent_owed_) ReportSent(0);
+  --calls_;
+  if (closed_) DeleteIfIdle();
+}
+
+void Leg::ReportSent(size_t count) {
+  sent_owed_ = false;
+  untaken_ = {};
+  owner_->OnSent(*this, count);
 }
 
 void Leg::DeleteIfIdle() {
@@ -55,7 +65,7 @@ void Leg::OnConnect(Completion completion) {
 }
 
 void Leg::SetReading(bool wanted) {
-  if (reading_ == wanted) return;
+  if (reading_ == wanted || failed_) return;  // Then to the end, which is near.
   reading_ = wanted;
   if (!wanted) {
     reactor_.Cancel(&receive_);
@@ -91,7 +101,7 @@ void Leg::OnReceive(Completion completion) {
     if (reading_) reactor_.Receive(&receive_, fd_.get());
     return;
   }
-  if (completion.result < 0) {
+  if (completion.result < 0 || failed_) {
     ended_ = true;
     return Gone();
   }
@@ -135,7 +145,7 @@ void Leg::Received(std::span<const uint8_t> cipher) {
 }
 
 void Leg::Pump() {
-  if (tls_ == nullptr || send_.pending() || gone_) return;
+  if (tls_ == nullptr || send_.pending() || gone_ || failed_) return;
   while (!untaken_.empty()) {
     const size_t taken = tls_->Write(untaken_);
     if (taken == 0) break;
@@ -156,6 +166,7 @@ void Leg::Send(std::span<const uint8_t> bytes) {
     untaken_ = bytes;
     return Pump();
   }
+  if (failed_) return;
   reactor_.Send(&send_, fd_.get(), bytes);
 }
 
@@ -167,11 +178,16 @@ void Leg::OnSend(Completion completion) {
     Pump();
     if (send_.pending() || !sent_owed_ || !untaken_.empty()) return;
   }
+  if (failed && !closed_ && reading_ && receive_.pending()) {
+    // The peer's last words may be there: an answer to a request that it did
+    // not read to its end, say. The shutdown makes their end certain.
+    failed_ = true;
+    shutdown(fd_.get(), SHUT_RDWR);
+    return;
+  }
   ++calls_;
   if (sent_owed_) {
-    sent_owed_ = false;
-    untaken_ = {};
-    owner_->OnSent(*this, tls_ == nullptr ? sent : failed ? 0 : send_size_);
+    ReportSent(tls_ == nullptr ? sent : failed ? 0 : send_size_);
   }
   if (failed && !closed_) Gone();
   --calls_;
@@ -219,8 +235,10 @@ void Leg::OnAlarm() {
   if (!closed_) return Gone();  // No handshake.
   // Closed with a send that TLS never took.
   if (!sent_owed_ || send_.pending()) return;
-  sent_owed_ = false;
-  Tell([this](Owner& owner) { owner.OnSent(*this, 0); });
+  ++calls_;
+  ReportSent(0);
+  --calls_;
+  DeleteIfIdle();
 }
 
 // What is under way ends; the descriptor goes with the last of it.

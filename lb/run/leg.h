@@ -12,7 +12,8 @@
 // TLS      bytes and ends are those inside of it. A stream that ends without
 //          close_notify is OnGone(): anybody could have cut it.
 // Errors   one OnGone(): reset, a failed send, no connection, no handshake in
-//          kHandshakeTime. Then Close().
+//          kHandshakeTime. Then Close(). What had come before a send failed is
+//          told first, if reading was wanted.
 // Cost     no allocation but the leg.
 // Threads  the reactor's.
 #ifndef LB_RUN_LEG_H_
@@ -87,6 +88,8 @@ class Leg {
   template <typename Call>
   void Tell(Call call);
   void Gone();
+  // `sent_owed_`.
+  void ReportSent(size_t count);
   void Received(std::span<const uint8_t> cipher);
   // Has TLS take what is to be sent, and sends what it makes of it.
   void Pump();
@@ -112,6 +115,7 @@ class Leg {
   bool reading_ = false;    // Wanted.
   bool ended_ = false;      // Nothing more comes.
   bool gone_ = false;       // Told.
+  bool failed_ = false;     // A send has; what came before it is being read.
   int calls_ = 0;           // The owner is being called.
   Alarm alarm_{reactor_, [this] { OnAlarm(); }};
   Operation connect_ = Operation::To<&Leg::OnConnect>(this);
