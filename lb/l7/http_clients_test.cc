@@ -74,6 +74,19 @@ TEST_F(HttpConnectionTest, AHeadHasToArriveInTime) {
   EXPECT_EQ(counters.heads_timed_out, 1u);
 }
 
+// LoadMaster behaviour §4.1: the idle timeout is of any silence.
+TEST_F(HttpConnectionTest, AHeadThatIsNotGoneOnWithIsIdle) {
+  settings.stream.idle_timeout = absl::Seconds(5);
+  rig().Client("GET / HTTP/1.1\r\n");
+  rig().Pass(absl::Seconds(4));
+  rig().Client("x");
+  rig().Pass(absl::Seconds(4));
+  EXPECT_EQ(rig().TakeClient(), "");
+  rig().Pass(absl::Seconds(1));
+  EXPECT_THAT(rig().TakeClient(), StartsWith("HTTP/1.1 408 "));
+  EXPECT_EQ(counters.heads_timed_out, 1u);
+}
+
 TEST_F(HttpConnectionTest, ASilentServerIs504) {
   rig().Client(kGet);
   rig().Connected();

@@ -1,5 +1,6 @@
 #include "lb/l7/http_connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -217,10 +218,13 @@ bool HttpConnection::PumpHead(Instant now) {
     return true;
   }
   if (!HasRoom()) return false;  // Many small requests, each refused, say.
+  const size_t given = input_.size();
   switch (reader_.Next(&input_)) {
     case http::Read::kNeedMore:
-      if (!started && reader_.started()) {
-        deadline_ = now + settings_.head_timeout;
+      if (!started) head_deadline_ = now + settings_.head_timeout;
+      if (reader_.started() && input_.size() < given) {
+        deadline_ =
+            std::min(head_deadline_, now + settings_.stream.idle_timeout);
       }
       if (!client_ended_) return false;
       if (reader_.started()) {

@@ -15,7 +15,8 @@
 // Memory      bounded by StreamSettings::buffer_max each way, the limits of
 //             heads, and what is given while reading is not wanted.
 // Times       head_timeout: 408. idle_timeout: 408, 504 or, between requests, a
-//             plain close.
+//             plain close. Of a head that is not gone on with: whichever is
+//             sooner.
 // Threads     one.
 #ifndef LB_L7_HTTP_CONNECTION_H_
 #define LB_L7_HTTP_CONNECTION_H_
@@ -112,6 +113,7 @@ class HttpConnection final : private ResponseSink {
   absl::string_view input_;  // Being read: of the event, or of backlog_.
   Instant now_;
   Instant deadline_;        // Of the states without an exchange.
+  Instant head_deadline_;   // Of a head that has begun.
   uint64_t body_size_ = 0;  // Of the request, so far.
   State state_ = State::kHead;
   bool keep_alive_ = true;  // After this answer.
