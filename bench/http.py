@@ -35,6 +35,7 @@ import argparse
 import os
 import re
 import resource
+import socket
 import ssl
 import statistics
 import sys
@@ -254,6 +255,7 @@ class Bed:
 
   def connect(self, kind, subject, context=None, session=None):
     made = self.client.connect((BALANCER, port(kind, subject)), 10)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # As wrk does.
     if context is not None:
       made = context.wrap_socket(made, session=session)
     return made
