@@ -130,6 +130,9 @@ class Operation : private OperationLink {
     kWake,
   };
 
+  // Of stage_, what outlives a final completion.
+  static constexpr uint8_t kKeptStages = 0xe0;
+
   Handler handler_;
   void* owner_;
   Kind kind_ = Kind::kNone;

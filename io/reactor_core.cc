@@ -53,7 +53,7 @@ bool ReactorCore::Start(Operation* op, Operation::Kind kind, int fd) {
   op->kind_ = kind;
   op->cancelled_ = false;
   op->in_backend_ = false;
-  op->stage_ = 0;
+  op->stage_ &= Operation::kKeptStages;
   op->fd_ = fd;
   op->progress_ = 0;
   Touch();

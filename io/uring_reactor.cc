@@ -23,6 +23,10 @@ constexpr uint8_t kPolling = 1;       // Waits for readiness, then is tried.
 constexpr uint8_t kPollFirst = 2;     // Prepare a poll instead of the call.
 constexpr uint8_t kNotification = 4;  // Sent; the kernel still has the bytes.
 constexpr uint8_t kNoZeroCopy = 8;    // It was refused.
+// Operation::kKeptStages: how many short results it takes until receiving is
+// multishot again.
+constexpr uint8_t kBulk = 0xe0;
+constexpr uint8_t kBulkStep = 32;
 
 }  // namespace
 
@@ -156,7 +160,13 @@ void UringReactor::Prepare(Operation* op, io_uring_sqe* sqe) {
       }
       return;
     case Operation::Kind::kReceive:
-      io_uring_prep_recv_multishot(sqe, op->fd_, nullptr, 0, 0);
+      // Multishot brings up to 32 buffers at once, wanted or not; where much
+      // comes, that is memory for nothing, and cancelling.
+      if ((op->stage_ & kBulk) == 0) {
+        io_uring_prep_recv_multishot(sqe, op->fd_, nullptr, 0, 0);
+      } else {
+        io_uring_prep_recv(sqe, op->fd_, nullptr, 0, 0);
+      }
       sqe->flags |= IOSQE_BUFFER_SELECT;
       sqe->buf_group = UringRing::kBufferGroup;
       return;
@@ -289,6 +299,7 @@ void UringReactor::OnMultishot(Operation* op, int32_t result, uint32_t flags) {
   }
   const bool is_receive = op->kind_ == Operation::Kind::kReceive;
   if (result > 0 || (result == 0 && !is_receive)) {
+    if (is_receive) CountBulk(op, static_cast<uint32_t>(result));
     // If the kernel ended it here, the caller need not know.
     if ((flags & IORING_CQE_F_MORE) == 0) Requeue(op);
     return Deliver(op, result, std::move(buffer));
@@ -301,6 +312,14 @@ void UringReactor::OnMultishot(Operation* op, int32_t result, uint32_t flags) {
   }
   if (RetryInstead(op, result)) return;
   Finish(op, result);
+}
+
+void UringReactor::CountBulk(Operation* op, uint32_t size) {
+  if (size == buffers_.size()) {
+    op->stage_ |= kBulk;
+  } else if ((op->stage_ & kBulk) != 0) {
+    op->stage_ = static_cast<uint8_t>(op->stage_ - kBulkStep);
+  }
 }
 
 void UringReactor::OnSend(Operation* op, int32_t result, uint32_t flags) {

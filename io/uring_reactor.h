@@ -4,6 +4,7 @@
 // multishot operation that the kernel ends by itself (its completion queue was
 // full, say) is quietly started again, so that the caller sees one operation.
 // Where the kernel lacks multishot receive, receiving is polling and recv().
+// A descriptor on which buffers come full is received from one by one.
 #ifndef IO_URING_REACTOR_H_
 #define IO_URING_REACTOR_H_
 
@@ -46,6 +47,8 @@ class UringReactor final : public ReactorCore {
   void OnCompletion(uint64_t user_data, int32_t result, uint32_t flags);
   void OnReady(Operation* op, int32_t result);
   void OnMultishot(Operation* op, int32_t result, uint32_t flags);
+  // Remembers whether much comes, for how to receive next.
+  void CountBulk(Operation* op, uint32_t size);
   void OnSend(Operation* op, int32_t result, uint32_t flags);
   void OnSingle(Operation* op, int32_t result);
   // -EAGAIN and -EINTR are not for the caller: the operation is tried again,
