@@ -17,6 +17,7 @@
 #include "lb/tls/call_time.h"
 #include "lb/tls/host_names.h"
 #include "lb/tls/pem.h"
+#include "lb/tls/resumption_cache.h"
 
 namespace ballast::tls {
 namespace {
@@ -343,6 +344,14 @@ ssl_st* ServerContext::NewConnection() const {
 struct ClientContext::State {
   bssl::UniquePtr<SSL_CTX> context;
   bool verify = true;
+
+  // A ticket has come, or a session ID: session.cc has told where it goes.
+  static int OnNewSession(SSL* ssl, SSL_SESSION* session) {
+    auto* resumption = static_cast<Resumption*>(SSL_get_app_data(ssl));
+    if (resumption == nullptr || resumption->cache == nullptr) return 0;
+    resumption->cache->Put(resumption->key, ResumptionCache::Handle(session));
+    return 1;  // It is the cache's now.
+  }
 };
 
 ClientContext::ClientContext(std::unique_ptr<State> state)
@@ -356,6 +365,9 @@ absl::StatusOr<std::shared_ptr<const ClientContext>> ClientContext::Create(
       state->context, MakeContext(options.version_min, options.version_max));
   SSL_CTX* context = state->context.get();
   state->verify = options.verify;
+  SSL_CTX_set_session_cache_mode(
+      context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context, State::OnNewSession);
   SSL_CTX_set_verify(
       context, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (options.verify) {

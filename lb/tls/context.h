@@ -6,10 +6,11 @@
 // TLS 1.2: AES-GCM, ChaCha20-Poly1305); X25519, P-256, P-384; no renegotiation,
 // no compression, no early data; RSA keys of 2048 bits and more.
 //
-// Resumption  by tickets only (ticket_keys.h): nothing is kept between
-//   connections, and whoever has the keys resumes. A ticket is good for the
-//   host name it was made for, and where `session_scope`, client_certificates
-//   and client_ca are as they were.
+// Resumption  of a server by tickets only (ticket_keys.h): nothing is kept
+//   between connections, and whoever has the keys resumes. A ticket is good for
+//   the host name it was made for, and where `session_scope`,
+//   client_certificates and client_ca are as they were. Of a client by what a
+//   ResumptionCache has.
 //
 // Errors   kInvalidArgument names the field: "certificates[1].key: ...".
 // Cost     Create: parsing, milliseconds. Memory: some 10 KB and the
@@ -39,6 +40,8 @@ struct Certificate {
   std::string chain;  // PEM: the host's, then those that lead to its root.
   std::string key;    // PEM, not encrypted. A secret.
   std::string ocsp;   // DER: a response to be stapled. Empty: none.
+
+  friend bool operator==(const Certificate&, const Certificate&) = default;
 };
 
 enum class ClientCertificates : uint8_t {
@@ -78,6 +81,8 @@ struct ClientOptions {
   std::vector<std::string> alpn;
   // Shown when the server asks. Without a chain: none.
   Certificate certificate;
+
+  friend bool operator==(const ClientOptions&, const ClientOptions&) = default;
 };
 
 class ServerContext {

@@ -99,6 +99,7 @@ struct Session::Connection {
   // One of the two, kept for as long as `ssl` uses it.
   std::shared_ptr<const ServerContext> server;
   std::shared_ptr<const ClientContext> client;
+  Resumption resumption;  // A client's.
   bssl::UniquePtr<SSL> ssl;
   ByteQueue in;
   ByteQueue out;
@@ -249,8 +250,8 @@ std::unique_ptr<Session> Session::Server(
 }
 
 std::unique_ptr<Session> Session::Client(
-    std::shared_ptr<const ClientContext> context,
-    absl::string_view server_name) {
+    std::shared_ptr<const ClientContext> context, absl::string_view server_name,
+    Resumption resumption) {
   auto connection = std::make_unique<Connection>();
   connection->Attach(context->NewConnection());
   const bool verify = context->verify();
@@ -260,6 +261,13 @@ std::unique_ptr<Session> Session::Client(
     connection->Fail(SessionError::kCertificateHost,
                      server_name.empty() ? "no server name to verify"
                                          : "not a server's name");
+  } else if (resumption.cache != nullptr) {
+    SSL* ssl = connection->ssl.get();
+    if (const auto last = resumption.cache->Take(resumption.key)) {
+      BALLAST_CHECK(SSL_set_session(ssl, last.get()) == 1);
+    }
+    connection->resumption = std::move(resumption);
+    SSL_set_app_data(ssl, &connection->resumption);
   }
   return std::unique_ptr<Session>(new Session(std::move(connection)));
 }

@@ -34,6 +34,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "lb/tls/context.h"
+#include "lb/tls/resumption_cache.h"
 
 namespace ballast::tls {
 
@@ -83,9 +84,10 @@ class Session {
   // `server_name`: asked for and, unless the context does not verify, required
   // of the certificate; a host name or an IP address. Empty only if the context
   // does not verify.
+  // `resumption`: its key must stand for `server_name`, too.
   static std::unique_ptr<Session> Client(
       std::shared_ptr<const ClientContext> context,
-      absl::string_view server_name);
+      absl::string_view server_name, Resumption resumption = {});
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "lb/tls/context.h"
+#include "lb/tls/resumption_cache.h"
 #include "lb/tls/ticket_keys.h"
 #include "lb/tls/tls_testing.h"
 
@@ -343,6 +344,81 @@ TEST_P(BothVersions, AMegabyteArrivesWhole) {
     pair.wire.Run();
     EXPECT_EQ(pair.wire.at_client, "thanks");
   }
+}
+
+// -- Resumption ---------------------------------------------------------------
+
+class Resuming {
+ public:
+  Resuming(ServerOptions options, size_t sessions_max = 100) {
+    options.ticket_keys = {MakeTicketKey(std::array<uint8_t, 32>{7})};
+    server_ = MakeServer(options);
+    cache = std::make_shared<ResumptionCache>(sessions_max);
+  }
+  // Whether the connection was resumed.
+  bool Connect(absl::string_view name, absl::Time now = kNow) {
+    const auto client =
+        Session::Client(context_, name, {cache, absl::StrCat("server ", name)});
+    const auto server = Session::Server(server_);
+    Wire wire{.client = client.get(),
+              .server = server.get(),
+              .at_client = {},
+              .at_server = {},
+              .piece = 1 << 16,
+              .now = now};
+    wire.Run();
+    EXPECT_EQ(client->state(), SessionState::kOpen);
+    EXPECT_EQ(client->info().resumed, server->info().resumed);
+    // As long as it goes on, more tickets may come.
+    server->Write(AsBytes("answer"));
+    wire.Run();
+    EXPECT_EQ(wire.at_client, "answer");
+    return client->info().resumed;
+  }
+
+  std::shared_ptr<ResumptionCache> cache;
+
+ private:
+  std::shared_ptr<const ServerContext> server_;
+  std::shared_ptr<const ClientContext> context_ = MakeClient({});
+};
+
+TEST_P(BothVersions, AClientResumesWhatItsServerGave) {
+  Resuming resuming(Server());
+  EXPECT_FALSE(resuming.Connect("one.test"));
+  EXPECT_GT(resuming.cache->size(), 0u);
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(resuming.Connect("one.test")) << i;
+  EXPECT_LE(resuming.cache->size(), ResumptionCache::kPerKeyMax);
+  // As another name it is another's: the server's tickets are bound to it, too.
+  EXPECT_FALSE(resuming.Connect("www.one.test"));
+  // Tickets are good for two hours.
+  EXPECT_TRUE(resuming.Connect("one.test", kNow + absl::Minutes(119)));
+  EXPECT_FALSE(resuming.Connect("one.test", kNow + absl::Hours(5)));
+}
+
+// RFC 8446 §C.4.
+TEST_P(BothVersions, OnlySessionsOfTls12AreUsedTwice) {
+  Resuming resuming(Server());
+  resuming.Connect("one.test");
+  auto first = resuming.cache->Take("server one.test");
+  ASSERT_NE(first, nullptr);
+  while (const auto next = resuming.cache->Take("server one.test")) {
+    if (GetParam() == Version::kTls12) break;
+    EXPECT_NE(next.get(), first.get());
+  }
+  EXPECT_EQ(resuming.cache->size(), GetParam() == Version::kTls12 ? 1u : 0u);
+}
+
+TEST_P(BothVersions, TheCacheIsBoundedAndTheOldestGoes) {
+  Resuming resuming(Server(), 2);
+  resuming.Connect("one.test");
+  resuming.Connect("www.one.test");
+  resuming.Connect("www.one.test");
+  EXPECT_LE(resuming.cache->size(), 2u);
+  EXPECT_TRUE(resuming.Connect("www.one.test"));
+  Resuming none(Server(), 0);
+  none.Connect("one.test");
+  EXPECT_FALSE(none.Connect("one.test"));
 }
 
 // -- Contexts -----------------------------------------------------------------
