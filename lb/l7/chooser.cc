@@ -14,6 +14,10 @@ absl::string_view OutcomeName(Outcome outcome) {
       return "connect_failed";
     case Outcome::kConnectTimeout:
       return "connect_timeout";
+    case Outcome::kTlsFailed:
+      return "tls_failed";
+    case Outcome::kTlsNameFailed:
+      return "tls_name_failed";
     case Outcome::kServerSilent:
       return "server_silent";
     case Outcome::kServerStalled:

@@ -25,6 +25,11 @@ enum class Outcome : uint8_t {
   kTunnelled,      // An upgrade or CONNECT, which has ended.
   kConnectFailed,  // Refused, unreachable.
   kConnectTimeout,
+  // TLS to the server could not be agreed on, or it is not the one it should
+  // be: under the name that it was configured to have,
+  kTlsFailed,
+  // or under one of the client's choice, which tells nothing of other names.
+  kTlsNameFailed,
   kServerSilent,   // Idle timeout, no response.
   kServerStalled,  // Idle timeout in the middle.
   kServerClosed,   // Before the response.

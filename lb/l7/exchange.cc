@@ -60,6 +60,7 @@ void Exchange::Choose(Instant now) {
     return;
   }
   connect_.choice = std::get<ServerChoice>(answer);
+  connect_.host = request_->host();
   connect_.may_reuse =
       settings_.reuse_servers && !connect_.choice.single_use && !fresh_only_ &&
       !upgrading_ && request_->method != http::Method::kConnect &&

@@ -4,8 +4,9 @@
 // the server is HTTP/1.1. An Exchange may be used again after done().
 //
 // Rules
-//   E1  A request is tried elsewhere if no server could be reached: nothing of
-//       it was sent. Up to StreamSettings::tries_max servers.
+//   E1  A request is tried elsewhere if a server could not be reached, or no
+//       TLS be had with it: nothing of it was sent. Up to
+//       StreamSettings::tries_max servers.
 //   E2  If a connection that was used before closes without a byte of answer,
 //       the request is sent again on a new one; only if it is idempotent and
 //       no byte of its body was sent (RFC 9110 §9.2.2, RFC 9112 §9.3.1).
@@ -73,7 +74,8 @@ class Exchange {
   void Touch(Instant now);
 
   void ServerConnected(Instant now, bool reused);
-  void ServerFailed(Instant now);
+  // kConnectFailed, kTlsFailed or kTlsNameFailed.
+  void ServerFailed(Instant now, Outcome outcome);
   void ServerBytes(Instant now, absl::string_view bytes);
   void ServerEnd(Instant now);
   void ServerGone(Instant now);

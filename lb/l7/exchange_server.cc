@@ -15,9 +15,9 @@ bool BodyIsUnusual(http::Method method) {
 
 }  // namespace
 
-void Exchange::ServerFailed(Instant now) {
+void Exchange::ServerFailed(Instant now, Outcome outcome) {
   BALLAST_CHECK(phase_ == Phase::kConnecting);
-  FailOrRetry(now, Outcome::kConnectFailed, 503);
+  FailOrRetry(now, outcome, outcome == Outcome::kConnectFailed ? 503 : 502);
 }
 
 void Exchange::ServerBytes(Instant now, absl::string_view bytes) {

@@ -100,9 +100,9 @@ Orders HttpConnection::ServerConnected(Instant now, bool reused) {
   return Advance(now);
 }
 
-Orders HttpConnection::ServerFailed(Instant now) {
+Orders HttpConnection::ServerFailed(Instant now, Outcome outcome) {
   now_ = now;
-  exchange_.ServerFailed(now);
+  exchange_.ServerFailed(now, outcome);
   return Advance(now);
 }
 

@@ -52,7 +52,8 @@ class HttpConnection final : private ResponseSink {
   Orders ClientSent(Instant now, size_t count);
   // `reused`: the connection has served another request before.
   Orders ServerConnected(Instant now, bool reused);
-  Orders ServerFailed(Instant now);
+  // It could not be reached, or the other reasons of Outcome that E1 names.
+  Orders ServerFailed(Instant now, Outcome outcome = Outcome::kConnectFailed);
   Orders ServerBytes(Instant now, std::span<const uint8_t> bytes);
   Orders ServerEnd(Instant now);
   Orders ServerGone(Instant now);

@@ -31,6 +31,30 @@ TEST_F(HttpConnectionTest, AStaleConnectionIsReplacedForAnIdempotentRequest) {
   EXPECT_EQ(rig().TakeClient(), kOk);
 }
 
+// E1: nothing was sent, whatever the method.
+TEST_F(HttpConnectionTest, AServerWithoutTlsIsReplaced) {
+  const std::string post =
+      "POST / HTTP/1.1\r\nHost: shop.example:8443\r\nContent-Length: "
+      "1\r\n\r\nx";
+  rig().Client(post);
+  EXPECT_EQ(rig().host, "shop.example:8443");
+  rig().Failed(Outcome::kTlsFailed);
+  rig().Failed(Outcome::kTlsNameFailed);
+  EXPECT_EQ(rig().TakeLog(), "connect:1 connect:2 connect:3 ");
+  EXPECT_EQ(rig().host, "shop.example:8443");
+  EXPECT_EQ(counters.retries, 2u);
+  EXPECT_EQ(outcomes(Outcome::kTlsFailed), 1u);
+  EXPECT_EQ(outcomes(Outcome::kTlsNameFailed), 1u);
+  rig().Connected();
+  EXPECT_EQ(rig().TakeServer(), post);
+}
+
+TEST_F(HttpConnectionTest, NoServerWithTlsIs502) {
+  rig().Client(kGet);
+  for (int i = 0; i < 3; ++i) rig().Failed(Outcome::kTlsFailed);
+  EXPECT_THAT(rig().TakeClient(), StartsWith("HTTP/1.1 502 "));
+}
+
 TEST_F(HttpConnectionTest, ARetryIsNotRetried) {
   rig().Client(kGet);
   rig().Connected(true);

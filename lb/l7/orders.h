@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <span>
 
+#include "absl/strings/string_view.h"
 #include "io/base/address.h"
 
 namespace ballast::l7 {
@@ -34,6 +35,8 @@ struct ServerChoice {
 
 struct ConnectOrder {
   ServerChoice choice;
+  // Whom the client asks for, as Host has it; empty: not known.
+  absl::string_view host;
   bool may_reuse = false;  // A pooled connection will do.
 };
 

@@ -137,6 +137,22 @@ std::optional<PoolChooser::Picked> PoolChooser::PickAt(size_t position) const {
   return Picked{servers_[position].id, config_.servers[position].endpoint};
 }
 
+std::optional<PoolChooser::Picked> PoolChooser::PickOther(
+    Instant now, uint32_t hash, std::span<const uint32_t> ids) {
+  for (const uint32_t id : ids) {
+    const auto found = positions_.find(id);
+    if (found == positions_.end()) continue;
+    scheduler_->SetFull(static_cast<uint16_t>(found->second), true);
+  }
+  auto picked = Pick(now, hash);
+  for (const uint32_t id : ids) {
+    const auto found = positions_.find(id);
+    if (found != positions_.end()) UpdateFull(found->second);
+  }
+  if (picked && picked->id == 0) picked.reset();
+  return picked;
+}
+
 persist::ServerStanding PoolChooser::Standing(uint32_t id) const {
   const auto found = positions_.find(id);
   if (found == positions_.end()) return {.up = false};

@@ -54,6 +54,9 @@ class PoolChooser {
   // the one at a place in that list; nullopt: not available.
   void ListCandidates(Instant now, std::vector<Candidate>* candidates);
   std::optional<Picked> PickAt(size_t position) const;
+  // The same, of the servers other than these; nullopt also if there is none.
+  std::optional<Picked> PickOther(Instant now, uint32_t hash,
+                                  std::span<const uint32_t> ids);
   // Where a persistence entry leads to.
   persist::ServerStanding Standing(uint32_t id) const;
   Endpoint EndpointOf(uint32_t id) const;  // Of one that Has().

@@ -92,6 +92,18 @@ TEST_F(PoolChooserTest, AnUnreachableServerIsAvoidedForAWhile) {
   EXPECT_TRUE(chooser_.Standing(2).up);
 }
 
+TEST_F(PoolChooserTest, AnotherThanThoseTried) {
+  const std::vector<uint32_t> tried = {1, 3, 99};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(chooser_.PickOther(kNow, 0, tried)->id, 2u);
+  }
+  EXPECT_EQ(chooser_.PickOther(kNow, 0, ids_), std::nullopt);
+  EXPECT_THAT(Picks(3), testing::UnorderedElementsAre(1, 2, 3));
+  pool_.sorry_server.emplace().endpoint = Server(9);
+  chooser_.Apply(kNow, pool_, ids_);
+  EXPECT_EQ(chooser_.PickOther(kNow, 0, ids_), std::nullopt);
+}
+
 TEST_F(PoolChooserTest, TheLastOneIsNotAvoided) {
   chooser_.SetHealthy(kNow, 1, false);
   chooser_.SetHealthy(kNow, 3, false);

@@ -102,10 +102,10 @@ class Rig {
     server_up = true;
     Do(connection.ServerConnected(now, reused));
   }
-  void Failed() {
+  void Failed(Outcome outcome = Outcome::kConnectFailed) {
     BALLAST_CHECK(connecting);
     connecting = false;
-    Do(connection.ServerFailed(now));
+    Do(connection.ServerFailed(now, outcome));
   }
   void ServerEnd() { Do(connection.ServerEnd(now)); }
   void ServerGone() { Do(connection.ServerGone(now)); }
@@ -143,6 +143,7 @@ class Rig {
       BALLAST_CHECK(!server_up && !connecting && !server_sending);
       connecting = true;
       may_reuse = orders.connect->may_reuse;
+      host = std::string(orders.connect->host);
       absl::StrAppend(&log, "connect:", orders.connect->choice.tag, " ");
     }
     if (!orders.to_server.empty()) {
@@ -192,6 +193,7 @@ class Rig {
   std::string to_server;
   bool connecting = false;
   bool may_reuse = false;
+  std::string host;  // Of the last connect.
   bool server_up = false;
   bool server_ended = false;  // By us.
   bool client_ended = false;

@@ -173,6 +173,7 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
       return *std::move(answer);
     }
   }
+  if (attempt == 0) failed_.clear();
   const auto pool = service_.PoolFor(now, *request);
   if (!pool) return Refuse();
   const ServiceChooser::Pool& served = service_.pools_[*pool];
@@ -243,13 +244,21 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Decide(
   }
   last_server_ = 0;
   auto picked = service_.application_.Pick(now, asked, &chooser);
-  if (!picked) picked = chooser.Pick(now, hash);
+  if (!picked) picked = Pick(now, chooser, hash);
   if (!picked) return Refuse();
   if (looked_up && stores_ && picked->id != 0) {
     const uint32_t winner = tie_.Claim(now, picked->id);
     if (winner != picked->id && chooser.Has(winner)) picked = at(winner);
   }
   return Give(client, pool, *picked);
+}
+
+std::optional<PoolChooser::Picked> ConnectionChooser::Pick(
+    Instant now, PoolChooser& pool, uint32_t hash) const {
+  if (!failed_.empty()) {  // V6
+    if (const auto other = pool.PickOther(now, hash, failed_)) return other;
+  }
+  return pool.Pick(now, hash);
 }
 
 ServerChoice ConnectionChooser::Give(const Client& client, size_t pool,
@@ -309,9 +318,17 @@ void ConnectionChooser::Persist(Instant now, const Client& client,
 void ConnectionChooser::OnEnd(Instant now, const ServerChoice& choice,
                               Outcome outcome) {
   const auto server = static_cast<uint32_t>(choice.tag);
-  const bool unreachable =
-      outcome == Outcome::kConnectFailed || outcome == Outcome::kConnectTimeout;
-  if (unreachable && looked_up_ && server != 0) tie_.Failed(server);
+  const bool unreachable = outcome == Outcome::kConnectFailed ||
+                           outcome == Outcome::kConnectTimeout ||
+                           outcome == Outcome::kTlsFailed;
+  const bool not_for_us = outcome == Outcome::kTlsNameFailed;
+  if (server != 0 && (unreachable || not_for_us)) {
+    if (looked_up_) tie_.Failed(server);
+    if (not_for_us) {
+      failed_.push_back(server);
+      last_server_ = 0;
+    }
+  }
   for (ServiceChooser::Pool& pool : service_.pools_) {
     pool.chooser.OnClose(server);
     if (unreachable) pool.chooser.OnUnreachable(now, server);

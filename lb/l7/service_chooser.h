@@ -15,6 +15,9 @@
 //   V4  no server: sorry server, else the service's error answer (§5.5)
 //   V5  ours: the application is asked first (application.h), and picks where
 //       the scheduler would
+//   V6  ours: where TLS failed under a name of the client's choice, this request
+//       is not tried there again while there is another server; others' are,
+//       since else a client could have any server avoided
 //
 // Threads  a ServiceChooser and its ConnectionChoosers: one.
 #ifndef LB_L7_SERVICE_CHOOSER_H_
@@ -28,6 +31,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "io/base/address.h"
 #include "io/base/instant.h"
 #include "io/base/siphash.h"
@@ -133,6 +137,8 @@ class ConnectionChooser final : public Chooser, public StreamChooser {
                                             uint32_t hash, bool looked_up);
   void Persist(Instant now, const Client& client, const ServerChoice& choice,
                http::ResponseHead* response);
+  std::optional<PoolChooser::Picked> Pick(Instant now, PoolChooser& pool,
+                                          uint32_t hash) const;
   ServerChoice Give(const Client& client, size_t pool,
                     const PoolChooser::Picked& picked);
   Endpoint SourceFor(const Client& client, const Endpoint& server) const;
@@ -149,6 +155,8 @@ class ConnectionChooser final : public Chooser, public StreamChooser {
   // Where the last one went.
   size_t last_pool_ = 0;
   uint32_t last_server_ = 0;
+  // V6, of the request under way; at most as many as are tried for one.
+  absl::InlinedVector<uint32_t, 4> failed_;
   std::string scratch_;
 };
 

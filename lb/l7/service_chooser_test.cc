@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <variant>
 
@@ -16,6 +17,8 @@
 
 namespace ballast::l7 {
 namespace {
+
+using ::testing::ElementsAre;
 
 constexpr Instant kNow = Instant::FromNanos(1'000'000'000'000);
 
@@ -74,7 +77,7 @@ class ServiceChooserTest : public ::testing::Test {
       http::RequestReader reader{http::Limits()};
       reader.Begin();
       EXPECT_EQ(reader.Next(&input), http::Read::kHead) << text;
-      auto answer = chooser.Choose(test.now_, client, 0, &reader.head());
+      auto answer = chooser.Choose(test.now_, client, attempt, &reader.head());
       if (const auto* denial = std::get_if<Denial>(&answer)) {
         last_denial = *denial;
         return -denial->status;
@@ -101,6 +104,7 @@ class ServiceChooserTest : public ::testing::Test {
     Denial last_denial;
     std::string set_cookie;
     Outcome outcome = Outcome::kAnswered;
+    uint32_t attempt = 0;
   };
   int Get(const char* client, const std::string& target,
           const std::string& fields = "",
@@ -369,6 +373,59 @@ TEST_F(ServiceChooserTest, AnUnreachableServerIsNotAskedAgainAtOnce) {
   EXPECT_EQ(visit.Get("/"), 2);
   EXPECT_EQ(visit.Get("/"), 3);
   EXPECT_EQ(visit.Get("/"), 2);
+}
+
+TEST_F(ServiceChooserTest, AClientsNamesHaveNoServerAvoided) {  // V6
+  for (const auto schedule :
+       {config::Schedule::kRoundRobin, config::Schedule::kLeastConnection,
+        config::Schedule::kUrlHash}) {
+    SCOPED_TRACE(static_cast<int>(schedule));
+    plan_.config.schedule = schedule;
+    Apply();
+    Visit visit(*this, "198.51.100.1");
+    visit.outcome = Outcome::kTlsNameFailed;
+    std::set<int> tried;
+    for (visit.attempt = 0; visit.attempt < 3; ++visit.attempt) {
+      tried.insert(visit.Get("/"));
+    }
+    EXPECT_THAT(tried, ElementsAre(1, 2, 3));
+    // When all have failed, there is still an answer.
+    EXPECT_GT(visit.Get("/"), 0);
+    // Others', and this client's next request, go wherever they would.
+    std::set<int> again;
+    for (int i = 0; i < 60; ++i) {
+      Visit other(*this, "198.51.100.2");
+      again.insert(other.Get(absl::StrCat("/", i)));
+    }
+    if (schedule != config::Schedule::kLeastConnection) {
+      EXPECT_THAT(again, ElementsAre(1, 2, 3));
+    }
+  }
+}
+
+TEST_F(ServiceChooserTest, AServerWithoutTlsIsAvoidedLikeOneThatIsNotThere) {
+  Apply();
+  Visit visit(*this, "198.51.100.1");
+  visit.outcome = Outcome::kTlsFailed;
+  EXPECT_EQ(visit.Get("/"), 1);
+  visit.outcome = Outcome::kAnswered;
+  EXPECT_EQ(visit.Get("/"), 2);
+  EXPECT_EQ(visit.Get("/"), 3);
+  EXPECT_EQ(visit.Get("/"), 2);
+}
+
+TEST_F(ServiceChooserTest, AnEntryLeadsToNoServerWhoseNameIsWrong) {
+  Persist(config::PersistenceMode::kSourceIp);
+  Apply();
+  EXPECT_EQ(Get("198.51.100.1", "/"), 1);
+  Visit visit(*this, "198.51.100.1");
+  visit.outcome = Outcome::kTlsNameFailed;
+  EXPECT_EQ(visit.Get("/"), 1);
+  visit.outcome = Outcome::kAnswered;
+  visit.attempt = 1;
+  const int other = visit.Get("/");
+  EXPECT_NE(other, 1);
+  EXPECT_EQ(Get("198.51.100.1", "/"), other);
 }
 
 TEST_F(ServiceChooserTest, UrlHashIsOfHostAndPathWithoutTheQuery) {

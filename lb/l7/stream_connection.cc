@@ -82,9 +82,9 @@ Orders StreamConnection::ServerConnected(Instant now, bool reused) {
   return Give(now);
 }
 
-Orders StreamConnection::ServerFailed(Instant now) {
+Orders StreamConnection::ServerFailed(Instant now, Outcome outcome) {
   BALLAST_CHECK(state_ == State::kConnecting);
-  Retry(now, Outcome::kConnectFailed);
+  Retry(now, outcome);
   return Give(now);
 }
 

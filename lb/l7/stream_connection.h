@@ -38,7 +38,7 @@ class StreamConnection {
   Orders ClientGone(Instant now);
   Orders ClientSent(Instant now, size_t count);
   Orders ServerConnected(Instant now, bool reused);
-  Orders ServerFailed(Instant now);
+  Orders ServerFailed(Instant now, Outcome outcome = Outcome::kConnectFailed);
   Orders ServerBytes(Instant now, std::span<const uint8_t> bytes);
   Orders ServerEnd(Instant now);
   Orders ServerGone(Instant now);

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <list>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -30,13 +31,17 @@ class UpstreamPool {
  public:
   // Connections are alike if these are.
   struct Key {
-    uint64_t service = 0;  // Whatever else must not be shared: TLS settings.
+    uint64_t service = 0;
     Endpoint server;
     Endpoint source;
+    // With TLS: under which settings, by number, and with whom.
+    uint64_t tls = 0;
+    std::string name;
     friend bool operator==(const Key&, const Key&) = default;
     template <typename H>
     friend H AbslHashValue(H h, const Key& key) {
-      return H::combine(std::move(h), key.service, key.server, key.source);
+      return H::combine(std::move(h), key.service, key.server, key.source,
+                        key.tls, key.name);
     }
   };
   using Handle = uint64_t;  // Unique among those that are in.
