@@ -53,7 +53,15 @@ void Leg::DeleteIfIdle() {
   delete this;
 }
 
+void Leg::Trim() {
+  if (tls_ == nullptr || send_.pending()) return;
+  tls_->Trim();
+  cipher_ = {};
+}
+
 void Leg::Connect(const Endpoint& to) {
+  handshaking_ = tls_ != nullptr;
+  alarm_.Set(Instant::Never());
   to_ = SocketAddress(to);
   reactor_.Connect(&connect_, fd_.get(), to_.get(), to_.length());
 }
@@ -61,7 +69,13 @@ void Leg::Connect(const Endpoint& to) {
 void Leg::OnConnect(Completion completion) {
   if (closed_) return DeleteIfIdle();
   if (completion.result < 0) return Gone();
-  Tell([this](Owner& owner) { owner.OnConnected(*this); });
+  reached_ = true;
+  if (tls_ == nullptr) {
+    return Tell([this](Owner& owner) { owner.OnConnected(*this); });
+  }
+  alarm_.Set(reactor_.Now() + kHandshakeTime);
+  SetReading(true);
+  Received({});
 }
 
 void Leg::SetReading(bool wanted) {
@@ -121,6 +135,10 @@ void Leg::Received(std::span<const uint8_t> cipher) {
   while (!closed_ && !gone_) {
     const size_t taken = tls_->OnCipher(now, cipher);
     cipher = cipher.subspan(taken);
+    if (handshaking_ && tls_->state() == tls::SessionState::kOpen) {
+      handshaking_ = false;
+      owner_->OnConnected(*this);
+    }
     size_t read;
     while (!closed_ && (read = tls_->Read(plain)) > 0) {
       owner_->OnBytes(*this, std::span(plain).first(read));
@@ -132,12 +150,15 @@ void Leg::Received(std::span<const uint8_t> cipher) {
     if (tls_->state() != tls::SessionState::kHandshake) {
       alarm_.Set(Instant::Never());
     }
-    Pump();
     if (tls_->state() == tls::SessionState::kFailed) {
+      Alert();
       Gone();
-    } else if (tls_->state() == tls::SessionState::kPeerClosed && !ended_) {
-      ended_ = true;
-      owner_->OnEnd(*this);
+    } else {
+      Pump();
+      if (tls_->state() == tls::SessionState::kPeerClosed && !ended_) {
+        ended_ = true;
+        owner_->OnEnd(*this);
+      }
     }
   }
   --calls_;
@@ -156,6 +177,15 @@ void Leg::Pump() {
   cipher_.resize(pending);
   cipher_.resize(tls_->TakeCipher(cipher_));
   reactor_.Send(&send_, fd_.get(), cipher_);
+}
+
+void Leg::Alert() {
+  if (send_.pending()) return;  // It would stand in the middle of a record.
+  cipher_.resize(tls_->cipher_pending());
+  const size_t size = tls_->TakeCipher(cipher_);
+  alerted_ = size > 0 &&
+             send(fd_.get(), cipher_.data(), size,
+                  MSG_DONTWAIT | MSG_NOSIGNAL) == static_cast<ssize_t>(size);
 }
 
 void Leg::Send(std::span<const uint8_t> bytes) {
@@ -214,6 +244,11 @@ void Leg::Close() {
 }
 
 void Leg::Reset() {
+  if (alerted_ && !ended_) {  // It would be lost.
+    closed_ = true;
+    shutdown(fd_.get(), SHUT_WR);
+    return BeginLingering();
+  }
   gone_ = true;  // No last words.
   const linger at_once = {.l_onoff = 1, .l_linger = 0};
   setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -224,6 +259,10 @@ void Leg::Linger() {
   closed_ = true;
   if (ended_ || gone_) return Close();
   EndWriting();
+  BeginLingering();
+}
+
+void Leg::BeginLingering() {
   linger_left_ = kLingerBytes;
   alarm_.Set(reactor_.Now() + kLingerTime);
   if (!receive_.pending()) reactor_.Receive(&receive_, fd_.get());

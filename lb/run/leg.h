@@ -9,8 +9,10 @@
 //          Close(), Linger() and Reset(); until then the bytes stay in place
 //          and the owner exists. Nothing else is told after those three.
 // Reading  what was on its way when it was switched off may still come.
-// TLS      bytes and ends are those inside of it. A stream that ends without
-//          close_notify is OnGone(): anybody could have cut it.
+// TLS      bytes and ends are those inside of it, connected is when it is open.
+//          A stream that ends without close_notify is OnGone(): anybody could
+//          have cut it. What went wrong is in tls(); the peer is told by an
+//          alert, also before a Reset().
 // Errors   one OnGone(): reset, a failed send, no connection, no handshake in
 //          kHandshakeTime. Then Close(). What had come before a send failed is
 //          told first, if reading was wanted.
@@ -39,7 +41,7 @@ class Leg {
  public:
   class Owner {
    public:
-    // After Connect().
+    // After Connect(); with TLS after the handshake.
     virtual void OnConnected(Leg& leg) = 0;
     virtual void OnBytes(Leg& leg, std::span<const uint8_t> bytes) = 0;
     // The peer sends no more.
@@ -80,6 +82,12 @@ class Leg {
   // While nothing is being sent.
   void SetOwner(Owner& owner) { owner_ = &owner; }
   bool sending() const { return sent_owed_; }
+  // Null: none.
+  const tls::Session* tls() const { return tls_.get(); }
+  // After Connect(): there is a TCP connection.
+  bool reached() const { return reached_; }
+  // It will be idle: gives back the memory of buffers.
+  void Trim();
   int fd() const { return fd_.get(); }
 
  private:
@@ -93,6 +101,9 @@ class Leg {
   void Received(std::span<const uint8_t> cipher);
   // Has TLS take what is to be sent, and sends what it makes of it.
   void Pump();
+  // TLS has failed: tells the peer why.
+  void Alert();
+  void BeginLingering();
   void OnAlarm();
   void Leave();
   void DeleteIfIdle();
@@ -116,7 +127,10 @@ class Leg {
   bool ended_ = false;      // Nothing more comes.
   bool gone_ = false;       // Told.
   bool failed_ = false;     // A send has; what came before it is being read.
-  int calls_ = 0;           // The owner is being called.
+  bool reached_ = false;
+  bool handshaking_ = false;  // OnConnected() is to come.
+  bool alerted_ = false;
+  int calls_ = 0;  // The owner is being called.
   Alarm alarm_{reactor_, [this] { OnAlarm(); }};
   Operation connect_ = Operation::To<&Leg::OnConnect>(this);
   Operation receive_ = Operation::To<&Leg::OnReceive>(this);

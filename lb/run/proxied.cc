@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "io/socket_address.h"
 #include "io/tcp_socket.h"
 #include "lb/l7/http_connection.h"
@@ -162,10 +163,16 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     Do(&leg == client_ ? codec_.ClientEnd(Now()) : codec_.ServerEnd(Now()));
   }
   void OnGone(Leg& leg) override {
-    if (&leg == client_) return Do(codec_.ClientGone(Now()));
+    if (&leg == client_) {
+      if (leg.tls() != nullptr) {
+        ++service_->counted->client_tls_failed[ErrorOf(*leg.tls())];
+      }
+      return Do(codec_.ClientGone(Now()));
+    }
     if (!connecting_) return Do(codec_.ServerGone(Now()));
+    const l7::Outcome outcome = Failed(leg);
     CloseServer();
-    Do(codec_.ServerFailed(Now()));
+    Do(codec_.ServerFailed(Now(), outcome));
   }
   void OnSent(Leg& leg, size_t count) override {
     if (&leg == client_ || client_sending_ == &leg) {
@@ -218,9 +225,9 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   // What the codec has to say to an answer that is there already.
   std::optional<Orders> Connect(const l7::ConnectOrder& order) {
     choice_ = order.choice;
-    const ServerPool::Key key = KeyOf(choice_);
+    SetKey(order);
     if (order.may_reuse) {
-      server_ = context_.pool.Take(key);
+      server_ = context_.pool.Take(key_);
       if (server_ != nullptr) {
         server_->SetOwner(*this);
         connecting_ = false;
@@ -238,14 +245,43 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
       return codec_.ServerFailed(Now());
     }
     SetBuffer(fd->get(), kServerBufferMs);
-    server_ = new Leg(context_.reactor, *this, *std::move(fd));
+    server_ =
+        new Leg(context_.reactor, *this, *std::move(fd),
+                service_->server_tls == nullptr
+                    ? nullptr
+                    : service_->server_tls->Connect(choice_.server, key_.name));
     connecting_ = true;
     server_->Connect(choice_.server);
     return std::nullopt;
   }
 
-  ServerPool::Key KeyOf(const l7::ServerChoice& choice) const {
-    return {service_->id, choice.server, choice.source};
+  void SetKey(const l7::ConnectOrder& order) {
+    key_.service = service_->id;
+    key_.server = choice_.server;
+    key_.source = choice_.source;
+    if (service_->server_tls == nullptr) return;
+    key_.tls = service_->server_tls->settings();
+    clients_name_ = service_->server_tls->Name(
+        order.host, choice_.server.address, key_.name);
+  }
+  static size_t ErrorOf(const tls::Session& session) {
+    return static_cast<size_t>(session.error());
+  }
+  // Why `leg` is not connected.
+  l7::Outcome Failed(const Leg& leg) {
+    if (!leg.reached()) return l7::Outcome::kConnectFailed;
+    const tls::Session& session = *leg.tls();
+    ++service_->counted->server_tls_failed[ErrorOf(session)];
+    if (context_.notices != nullptr) {
+      context_.notices->Put([&] {
+        return absl::StrCat("no TLS with server ", choice_.server.ToString(),
+                            " as ", key_.name, ": ",
+                            tls::SessionErrorName(session.error()), ": ",
+                            session.detail());
+      });
+    }
+    return clients_name_ ? l7::Outcome::kTlsNameFailed
+                         : l7::Outcome::kTlsFailed;
   }
   void CloseServer() {
     if (server_ != nullptr) std::exchange(server_, nullptr)->Close();
@@ -253,7 +289,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   }
   void ReleaseServer() {
     if (server_ == nullptr) return;
-    context_.pool.Put(KeyOf(choice_), std::exchange(server_, nullptr));
+    context_.pool.Put(key_, std::exchange(server_, nullptr));
   }
   void End(const Orders& orders) {
     ended_ = true;
@@ -283,6 +319,8 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   Leg* server_ = nullptr;
   bool connecting_ = false;
   l7::ServerChoice choice_;
+  ServerPool::Key key_;        // Of it.
+  bool clients_name_ = false;  // key_.name is the client's choice.
   Leg* client_sending_ = nullptr;
   int server_sends_ = 0;  // Of legs that were closed meanwhile, too.
   bool ended_ = false;

@@ -8,6 +8,7 @@
 #ifndef LB_RUN_PROXIED_H_
 #define LB_RUN_PROXIED_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 
@@ -18,8 +19,11 @@
 #include "lb/l7/limiter.h"
 #include "lb/l7/service_chooser.h"
 #include "lb/l7/settings.h"
+#include "lb/run/notices.h"
 #include "lb/run/server_pool.h"
+#include "lb/run/server_tls.h"
 #include "lb/tls/context.h"
+#include "lb/tls/session.h"
 
 namespace ballast::run {
 
@@ -30,6 +34,7 @@ struct ProxyService {
   l7::HttpSettings settings;
   uint8_t tos = 0;
   std::shared_ptr<const tls::ServerContext> tls;  // Clients speak TLS.
+  std::shared_ptr<const ServerTls> server_tls;    // To servers; null: none.
   // These two go on over configurations.
   std::shared_ptr<l7::ServiceChooser> chooser;
   struct Counted {
@@ -39,6 +44,10 @@ struct ProxyService {
     uint64_t bytes_in = 0;        // From clients,
     uint64_t bytes_out = 0;       // to them.
     uint64_t connect_errors = 0;  // Sockets that could not be made.
+    // TLS that failed, by tls::SessionError: with clients, and with servers
+    // before anything was sent to them.
+    std::array<uint64_t, tls::kSessionErrorCount> client_tls_failed{};
+    std::array<uint64_t, tls::kSessionErrorCount> server_tls_failed{};
   };
   std::shared_ptr<Counted> counted;
   std::shared_ptr<l7::LimitedService> limits;  // Of all threads; null: none.
@@ -101,7 +110,8 @@ class ProxiedList {
 struct ProxyContext {
   Reactor& reactor;
   ServerPool& pool;
-  uint64_t random = 0;  // Unpredictable: for cookies.
+  uint64_t random = 0;         // Unpredictable: for cookies.
+  Notices* notices = nullptr;  // Why servers' TLS fails; null: untold.
   ProxiedList list{};
 };
 

@@ -20,7 +20,6 @@ namespace ballast::run {
 namespace {
 
 constexpr size_t kErrorPageBytesMax = 1 << 20;
-constexpr size_t kPemBytesMax = 1 << 20;
 
 // A key of its own for each use of a secret.
 std::array<uint8_t, 32> Derive(const config::L7Secret& secret,
@@ -35,16 +34,6 @@ std::array<uint8_t, 32> Derive(const config::L7Secret& secret,
 SipKey DeriveSip(const config::L7Secret& secret, absl::string_view use) {
   const auto key = Derive(secret, use);
   return {LoadBig64(key.data()), LoadBig64(key.data() + 8)};
-}
-
-// The text, or the file's contents.
-absl::Status ReadPem(const std::string& text, const std::string& file,
-                     std::string& pem) {
-  pem = text;
-  if (file.empty()) return absl::OkStatus();
-  BALLAST_ASSIGN_OR_RETURN(const auto bytes, ReadFile(file, kPemBytesMax));
-  pem.assign(bytes.begin(), bytes.end());
-  return absl::OkStatus();
 }
 
 std::vector<Endpoint> PortsOf(const config::VirtualService& service) {
@@ -192,6 +181,7 @@ absl::Status Proxies::Start(const config::Model& model) {
             absl::StrCat("application: none made for thread ", i));
       }
     }
+    options.notices = &notices_;
     BALLAST_ASSIGN_OR_RETURN(auto thread, ProxyThread::Start(options));
     threads_.push_back(std::move(thread));
   }
@@ -215,31 +205,6 @@ uint16_t Proxies::ServerId(const ServerName& name) {
 uint32_t Proxies::TableOf(const ServiceKey& service, const std::string& sub) {
   const auto number = static_cast<uint32_t>(tables_.size() + 1);
   return tables_.emplace(std::pair(service, sub), number).first->second;
-}
-
-static_assert(static_cast<int>(config::ClientCertificates::kRequired) ==
-              static_cast<int>(tls::ClientCertificates::kRequired));
-
-absl::StatusOr<std::shared_ptr<const tls::ServerContext>> Proxies::MakeTls(
-    const config::VirtualService& service) const {
-  const config::TlsServer& from = *service.l7->tls;
-  tls::ServerOptions options;
-  for (const config::Certificate& given : from.certificates) {
-    tls::Certificate& certificate = options.certificates.emplace_back();
-    BALLAST_RETURN_IF_ERROR(
-        ReadPem(given.chain, given.chain_file, certificate.chain));
-    BALLAST_RETURN_IF_ERROR(
-        ReadPem(given.key, given.key_file, certificate.key));
-    BALLAST_RETURN_IF_ERROR(ReadPem("", given.ocsp_file, certificate.ocsp));
-  }
-  if (from.only_tls13) options.version_min = tls::Version::kTls13;
-  if (service.l7->type == config::L7Type::kHttp) options.alpn = {"http/1.1"};
-  options.client_certificates =
-      static_cast<tls::ClientCertificates>(from.client_certificates);
-  BALLAST_RETURN_IF_ERROR(ReadPem("", from.client_ca_file, options.client_ca));
-  options.ticket_keys = ticket_keys_;
-  options.session_scope = Endpoint{service.address, service.port}.ToString();
-  return tls::ServerContext::Create(options);
 }
 
 std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
@@ -275,6 +240,7 @@ absl::Status Proxies::Apply(const config::Model& model) {
     const config::VirtualService* config;
     std::string error_page;
     std::shared_ptr<const tls::ServerContext> tls;
+    std::shared_ptr<const ServersTls> servers_tls;
     std::vector<std::vector<UniqueFd>>
         listeners;  // By thread; none: as before.
   };
@@ -290,17 +256,17 @@ absl::Status Proxies::Apply(const config::Model& model) {
       one.error_page.assign(page.begin(), page.end());
     }
     if (service.l7->tls.has_value()) {
-      auto tls = MakeTls(service);
-      if (!tls.ok()) {
-        return absl::Status(
-            tls.status().code(),
-            absl::StrCat("l7.tls of ",
-                         Endpoint{service.address, service.port}.ToString(),
-                         ": ", tls.status().message()));
-      }
-      one.tls = *std::move(tls);
+      BALLAST_ASSIGN_OR_RETURN(one.tls, MakeClientsTls(service, ticket_keys_));
     }
     const auto running = services_.find({service.address, service.port});
+    if (service.l7->reencrypt.has_value()) {
+      BALLAST_ASSIGN_OR_RETURN(
+          one.servers_tls, ServersTls::Make(service,
+                                            running == services_.end()
+                                                ? nullptr
+                                                : running->second.servers_tls,
+                                            ++tls_settings_));
+    }
     if (running != services_.end() &&
         running->second.plan->config.extra_ports == service.extra_ports) {
       continue;
@@ -330,6 +296,10 @@ absl::Status Proxies::Apply(const config::Model& model) {
     service.plan = plan;
     if (service.limits == nullptr) service.limits = limiter_->NewService();
     service.limits->Set(reactor_.Now(), one.config->l7->limits);
+    if (service.servers_tls != one.servers_tls) {
+      service.servers_tls = one.servers_tls;
+      service.server_tls.clear();
+    }
     for (size_t i = 0; i < threads_.size(); ++i) {
       if (service.choosers.size() == i) {
         service.choosers.push_back(
@@ -342,6 +312,12 @@ absl::Status Proxies::Apply(const config::Model& model) {
       proxied->settings = SettingsOf(model, *one.config);
       proxied->tos = one.config->l7->qos.tos;
       proxied->tls = one.tls;
+      if (service.servers_tls != nullptr) {
+        if (service.server_tls.size() == i) {
+          service.server_tls.push_back(service.servers_tls->MakeForThread());
+        }
+        proxied->server_tls = service.server_tls[i];
+      }
       proxied->chooser = service.choosers[i];
       proxied->counted = service.counted[i];
       proxied->limits = service.limits;
@@ -372,6 +348,12 @@ absl::Status Proxies::Apply(const config::Model& model) {
   server_ids_ = std::move(kept);
   SetHealthTargets();
   return absl::OkStatus();
+}
+
+void Proxies::Tick() {
+  if (const auto line = notices_.Take()) {
+    options_.log(absl::StrCat("layer 7: ", *line));
+  }
 }
 
 void Proxies::SetHealthTargets() {

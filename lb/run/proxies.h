@@ -30,8 +30,9 @@
 #include "lb/l7/limiter.h"
 #include "lb/l7/service_chooser.h"
 #include "lb/run/health_checker.h"
+#include "lb/run/notices.h"
 #include "lb/run/proxy_thread.h"
-#include "lb/tls/context.h"
+#include "lb/run/proxy_tls.h"
 #include "lb/tls/ticket_keys.h"
 #include "persist/key_store.h"
 
@@ -55,6 +56,8 @@ class Proxies {
       Reactor& reactor, Options options, const config::Model& model);
 
   absl::Status Apply(const config::Model& model);
+  // About once a second: logs what the threads have to say.
+  void Tick();
   void Collect(Statistics* statistics);
 
  private:
@@ -63,7 +66,9 @@ class Proxies {
   using ServerName = std::tuple<ServiceKey, std::string, Endpoint>;
   struct Service {
     std::shared_ptr<const l7::ServicePlan> plan;
-    // By thread.
+    std::shared_ptr<const ServersTls> servers_tls;  // Null: none.
+    // By thread; `server_tls` only with `servers_tls`.
+    std::vector<std::shared_ptr<const ServerTls>> server_tls;
     std::vector<std::shared_ptr<l7::ServiceChooser>> choosers;
     std::vector<std::shared_ptr<ProxyService::Counted>> counted;
     std::shared_ptr<l7::LimitedService> limits;
@@ -73,8 +78,6 @@ class Proxies {
   Proxies(Reactor& reactor, Options options);
   void SetSecrets(const std::vector<config::L7Secret>& secrets);
   absl::Status Start(const config::Model& model);
-  absl::StatusOr<std::shared_ptr<const tls::ServerContext>> MakeTls(
-      const config::VirtualService& service) const;
   std::shared_ptr<const l7::ServicePlan> MakePlan(
       const config::Model& model, const config::VirtualService& config);
   uint16_t ServerId(const ServerName& name);
@@ -97,6 +100,8 @@ class Proxies {
   std::unique_ptr<HealthChecker> health_;
   // By thread; outlives it.
   std::vector<std::unique_ptr<l7::Application>> applications_;
+  uint64_t tls_settings_ = 0;  // Numbers given.
+  Notices notices_;            // The threads'.
   std::vector<std::unique_ptr<ProxyThread>> threads_;
 };
 

@@ -59,7 +59,7 @@ ProxyThread::ProxyThread(const Options& options,
     : options_(options),
       reactor_(std::move(reactor)),
       pool_(*reactor_, options.pool),
-      context_{*reactor_, pool_, options.random} {}
+      context_{*reactor_, pool_, options.random, options.notices} {}
 
 ProxyThread::~ProxyThread() {
   Call([](ProxyThread& self) { self.CutAll(); });

@@ -24,6 +24,7 @@
 #include "io/base/address.h"
 #include "io/reactor.h"
 #include "io/unique_fd.h"
+#include "lb/run/notices.h"
 #include "lb/run/proxied.h"
 
 namespace ballast::run {
@@ -34,7 +35,8 @@ class ProxyThread {
     size_t connections_max = 65536;
     ServerPool::Options pool;
     ReactorOptions reactor;
-    uint64_t random = 0;  // Unpredictable: for cookies.
+    uint64_t random = 0;         // Unpredictable: for cookies.
+    Notices* notices = nullptr;  // ProxyContext::notices.
   };
   // A service and where it listens; `listeners` are this thread's own.
   struct Placed {

@@ -22,6 +22,7 @@ ServerPool::~ServerPool() {
 
 void ServerPool::Put(const Key& key, Leg* leg) {
   leg->SetOwner(*this);
+  leg->Trim();
   leg->SetReading(true);
   if (const auto over = idle_.Put(reactor_.Now(), key, HandleOf(leg))) {
     ++stats_.too_many;

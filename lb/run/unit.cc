@@ -31,8 +31,6 @@ absl::Status CheckServed(const config::Model& model) {
     } else if (service.persistence.mode ==
                config::PersistenceMode::kSslSessionId) {
       field = "persistence.mode: SSL_SESSION_ID";
-    } else if (service.l7->reencrypt.has_value()) {
-      field = "l7.reencrypt";
     } else if (service.l7->transparent) {
       field = "l7.transparent";
     } else if (service.l7->qos.pass_through) {
@@ -470,6 +468,7 @@ void Unit::OnSecond(Completion completion) {
   if (++seconds_ % kRefreshSeconds == 0) network_->Refresh();
   WatchPair();
   key_store_->Advance(MonotonicNow(), kKeysAdvanced);
+  if (proxies_ != nullptr) proxies_->Tick();
   if (view_owed_) PostView();
   if (health_owed_) PostHealth();
   reactor_->Timeout(&second_, reactor_->Now() + absl::Seconds(1));
