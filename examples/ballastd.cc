@@ -40,6 +40,7 @@
 #include "examples/control_socket.h"
 #include "io/base/status_macros.h"
 #include "io/file.h"
+#include "io/realtime.h"
 #include "io/unique_fd.h"
 #include "lb/balancer.h"
 #include "lb/config/format.h"
@@ -261,6 +262,13 @@ class Daemon {
                  },
              .on_reboot = [this] { Reboot(); },
              .force_epoll = absl::GetFlag(FLAGS_force_epoll)}));
+    if (Paired() && model_->ha.realtime_priority > 0) {
+      if (const auto status = RunInRealTime(model_->ha.realtime_priority);
+          !status.ok()) {
+        Log(absl::StrCat("ha.realtime_priority: ", status.message(),
+                         ": a busy machine may cost this unit its role"));
+      }
+    }
     const absl::Duration period = model_->statistics_period;
     if (period > absl::ZeroDuration()) {
       const timespec every = absl::ToTimespec(period);

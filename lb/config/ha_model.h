@@ -92,6 +92,9 @@ struct HighAvailability {
   std::vector<PairKey> keys;  // The first seals. Sealed: here or in key_file.
   std::string key_file;  // Its keys stand in for `keys`; read by the owner.
 
+  // Of the process's control thread: SCHED_RR. 0: not in real time.
+  int realtime_priority = 1;
+
   uint32_t pacify_starts = 4;  // 0: never.
   absl::Duration pacify_window = absl::Seconds(300);
   absl::Duration switchover_patience = absl::Seconds(10);

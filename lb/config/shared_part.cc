@@ -37,6 +37,7 @@ constexpr absl::string_view kPerUnit[] = {
     "ha.key_file",
     "ha.wire",
     "ha.plain",
+    "ha.realtime_priority",
 };
 
 enum class Keep { kShared, kPerUnit };

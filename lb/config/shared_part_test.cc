@@ -54,6 +54,7 @@ constexpr char kFirst[] = R"pb(
     multicast_interface: "eth0"
     wire: PLAIN
     plain { password: "secret" }
+    realtime_priority: 0
     l4_sync_threshold: 0
   }
   generation: 9

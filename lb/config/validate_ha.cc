@@ -73,6 +73,10 @@ uint32_t ValidateTimes(const proto::HighAvailability& from,
   if (from.has_pacify_starts()) ha.pacify_starts = from.pacify_starts();
   ha.pacify_window = problems.SecondsOr("ha.pacify_window_s",
                                         from.pacify_window_s(), 1, 86400, 300);
+  if (from.has_realtime_priority()) {
+    ha.realtime_priority = static_cast<int>(problems.InRange(
+        "ha.realtime_priority", from.realtime_priority(), 0, 50));
+  }
   if (from.has_switchover_patience_s()) {
     ha.switchover_patience = absl::Seconds(problems.InRange(
         "ha.switchover_patience_s", from.switchover_patience_s(), 0, 600));
