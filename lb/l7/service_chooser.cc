@@ -30,13 +30,15 @@ static_assert(static_cast<int>(config::PersistenceMode::kUdpSip) + 1 ==
 
 // Host and path decide, so that objects named by either are told apart; the
 // query does not (§4.9).
-uint32_t UrlHash(const SipKey& secret, const http::RequestHead& request) {
+// The halves decide independently: the high one among sub services, the low one
+// among servers.
+uint64_t UrlHash(const SipKey& secret, const http::RequestHead& request) {
   const absl::string_view path =
       request.path().substr(0, request.path().find('?'));
   const std::string text =
       absl::StrCat(absl::AsciiStrToLower(request.host()), "\n", path);
-  return static_cast<uint32_t>(SipHash13(
-      secret, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+  return SipHash13(
+      secret, {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
 }
 
 // Long connections' entries are renewed daily at most.
@@ -88,9 +90,11 @@ void ServiceChooser::Apply(Instant now,
       const auto& old_subs = before->config.l7->sub_services;
       if (subs.empty() == old_subs.empty() &&
           (subs.empty() || subs[i].name == old_subs[j].name)) {
+        pools_[i].number = old[j].number;
         pools_[i].chooser = std::move(old[j].chooser);
       }
     }
+    if (pools_[i].number == 0) pools_[i].number = ++last_number_;
     const config::ServerPool& config = PoolConfig(i);
     pools_[i].chooser.Apply(now, config, plan_->ids[i]);
     pools_[i].persistence = SettingsOf(config.persistence);
@@ -109,7 +113,7 @@ void ServiceChooser::Apply(Instant now,
     server.connection_limit = subs[i].connection_limit;
     if (!subs[i].enabled) server.state = config::AdminState::kDisabled;
     shared.servers.push_back(server);
-    ids.push_back(static_cast<uint32_t>(i + 1));
+    ids.push_back(pools_[i].number);
   }
   shared_.Apply(now, shared, ids);
   UpdateShared(now);
@@ -118,7 +122,7 @@ void ServiceChooser::Apply(Instant now,
 void ServiceChooser::UpdateShared(Instant now) {
   for (size_t i = 0; i < pools_.size(); ++i) {
     const PoolChooser& pool = pools_[i].chooser;
-    shared_.SetHealthy(now, static_cast<uint32_t>(i + 1),
+    shared_.SetHealthy(now, pools_[i].number,
                        pool.up() || PoolConfig(i).sorry_server.has_value());
   }
 }
@@ -156,9 +160,18 @@ std::optional<size_t> ServiceChooser::PoolFor(
     if (!pools_[i].chooser.up() && !subs[i].sorry_server) continue;
     if (MatchesAny(subs[i].matches, request)) return i;
   }
-  const auto picked = shared_.Pick(now, 0);
+  const bool by_url = plan_->config.schedule == config::Schedule::kUrlHash;
+  const uint64_t hash = by_url ? UrlHash(plan_->secret, request) : 0;
+  const auto picked = shared_.Pick(now, static_cast<uint32_t>(hash >> 32));
   if (!picked) return std::nullopt;
-  return picked->id - 1;
+  return PlaceOf(picked->id);
+}
+
+std::optional<size_t> ServiceChooser::PlaceOf(uint32_t number) const {
+  for (size_t i = 0; i < pools_.size(); ++i) {
+    if (pools_[i].number == number) return i;
+  }
+  return std::nullopt;
 }
 
 // -- ConnectionChooser --------------------------------------------------------
@@ -266,13 +279,15 @@ ServerChoice ConnectionChooser::Give(const Client& client, size_t pool,
   last_pool_ = pool;
   last_server_ = picked.id;
   if (picked.id == 0) ++service_.stats_.sorry;
-  service_.pools_[pool].chooser.OnOpen(picked.id);
+  ServiceChooser::Pool& served = service_.pools_[pool];
+  served.chooser.OnOpen(picked.id);
+  service_.shared_.OnOpen(served.number);
   ServerChoice choice;
   choice.server = picked.endpoint;
   // The port the client asked for.
   if (choice.server.port == 0) choice.server.port = client.local.port;
   choice.source = SourceFor(client, choice.server);
-  choice.tag = picked.id;
+  choice.tag = uint64_t{served.number} << 32 | picked.id;
   // A connection that shows one client's address is no other's.
   choice.single_use = choice.source.address == client.address.address;
   return choice;
@@ -329,8 +344,10 @@ void ConnectionChooser::OnEnd(Instant now, const ServerChoice& choice,
       last_server_ = 0;
     }
   }
+  const auto number = static_cast<uint32_t>(choice.tag >> 32);
+  service_.shared_.OnClose(number);
   for (ServiceChooser::Pool& pool : service_.pools_) {
-    pool.chooser.OnClose(server);
+    if (pool.number == number) pool.chooser.OnClose(server);
     if (unreachable) pool.chooser.OnUnreachable(now, server);
   }
 }

@@ -15,7 +15,8 @@
 //   V4  no server: sorry server, else the service's error answer (§5.5)
 //   V5  ours: the application is asked first (application.h), and picks where
 //       the scheduler would
-//   V6  ours: where TLS failed under a name of the client's choice, this request
+//   V6  ours: where TLS failed under a name of the client's choice, this
+//   request
 //       is not tried there again while there is another server; others' are,
 //       since else a client could have any server avoided
 //
@@ -91,12 +92,15 @@ class ServiceChooser {
  private:
   friend class ConnectionChooser;
   struct Pool {
+    uint32_t number = 0;  // Its own, not 0, over configurations.
     PoolChooser chooser;
     persist::Settings persistence;
     std::optional<persist::ActiveCookies> cookies;
   };
 
   std::optional<size_t> PoolFor(Instant now, const http::RequestHead& request);
+  // Its place; nullopt: it is not configured any more.
+  std::optional<size_t> PlaceOf(uint32_t number) const;
   void UpdateShared(Instant now);
   const config::ServerPool& PoolConfig(size_t pool) const;
   persist::Attachment::Service Tied(size_t pool) const;
@@ -104,8 +108,9 @@ class ServiceChooser {
   std::shared_ptr<const ServicePlan> plan_;
   std::vector<Pool> pools_;
   // Of the sub services without matches, as if they were servers; ids are their
-  // places and 1.
+  // numbers.
   PoolChooser shared_;
+  uint32_t last_number_ = 0;
   uint32_t next_source_ = 0;
   uint64_t cookies_made_ = 0;
   ApplicationCalls application_;

@@ -1,5 +1,4 @@
 // LoadMaster behaviour §4.2, §4.5, §4.6, §4.9, §4.12, §5.2, §5.5.
-#include "lb/l7/service_chooser.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,108 +13,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "lb/http/message_reader.h"
+#include "lb/l7/service_chooser_rig.h"
 
 namespace ballast::l7 {
 namespace {
 
 using ::testing::ElementsAre;
-
-constexpr Instant kNow = Instant::FromNanos(1'000'000'000'000);
-
-Address Ip(const char* text) { return *Address::Parse(text); }
-
-class ServiceChooserTest : public ::testing::Test {
- protected:
-  ServiceChooserTest() {
-    plan_.config.address = Ip("192.0.2.1");
-    plan_.config.port = 80;
-    plan_.config.l7.emplace();
-    AddServers(plan_.config, 3, 0);
-    plan_.ids = {{1, 2, 3}};
-    plan_.tables = {1};
-    plan_.secret = {1, 2};
-    plan_.cookie_secrets = {{3, 4}};
-    plan_.store = *persist::KeyStore::Create({.limit = 1000});
-    plan_.is_local = [](const Address& address) {
-      return address.is_v4() && address < Ip("10.0.1.0") &&
-             Ip("10.0.0.0") < address;
-    };
-  }
-  static void AddServers(config::ServerPool& pool, uint32_t count,
-                         uint32_t from) {
-    for (uint32_t i = 1; i <= count; ++i) {
-      pool.servers.emplace_back().endpoint = {
-          Address::V4(0x0a000000 + from + i), 8000};
-    }
-  }
-  void Persist(config::PersistenceMode mode, const std::string& name = "") {
-    plan_.config.persistence = {.enabled = true,
-                                .mode = mode,
-                                .name = name,
-                                .timeout = absl::Minutes(6)};
-  }
-  void Apply() {
-    service_.Apply(now_, std::make_shared<const ServicePlan>(plan_));
-  }
-
-  // One connection of a client.
-  struct Visit {
-    Visit(ServiceChooserTest& t, const char* client)
-        : test(t),
-          client{{Ip(client), 40000}, {Ip("192.0.2.1"), 80}, false},
-          chooser(t.service_, 77) {}
-
-    // The server's number, 0 the sorry server, or the negative status. Its
-    // answer has `response_fields`.
-    int Get(const std::string& target, const std::string& fields = "",
-            const std::string& response_fields = "") {
-      const std::string text =
-          absl::StrCat("GET ", target, " HTTP/1.1\r\n",
-                       absl::StrContains(fields, "Host:") ? "" : "Host: h\r\n",
-                       fields, "\r\n");
-      absl::string_view input = text;
-      http::RequestReader reader{http::Limits()};
-      reader.Begin();
-      EXPECT_EQ(reader.Next(&input), http::Read::kHead) << text;
-      auto answer = chooser.Choose(test.now_, client, attempt, &reader.head());
-      if (const auto* denial = std::get_if<Denial>(&answer)) {
-        last_denial = *denial;
-        return -denial->status;
-      }
-      last = std::get<ServerChoice>(answer);
-      const std::string reply =
-          absl::StrCat("HTTP/1.1 204 No Content\r\n", response_fields, "\r\n");
-      absl::string_view output = reply;
-      http::ResponseReader response{http::Limits()};
-      response.Begin(http::Method::kGet);
-      EXPECT_EQ(response.Next(&output), http::Read::kHead) << reply;
-      chooser.OnResponse(test.now_, client, last, reader.head(),
-                         &response.head());
-      set_cookie =
-          std::string(response.head().fields.Find("Set-Cookie").value_or(""));
-      chooser.OnEnd(test.now_, last, outcome);
-      return static_cast<int>(last.tag);
-    }
-
-    ServiceChooserTest& test;
-    Client client;
-    ConnectionChooser chooser;
-    ServerChoice last;
-    Denial last_denial;
-    std::string set_cookie;
-    Outcome outcome = Outcome::kAnswered;
-    uint32_t attempt = 0;
-  };
-  int Get(const char* client, const std::string& target,
-          const std::string& fields = "",
-          const std::string& response_fields = "") {
-    return Visit(*this, client).Get(target, fields, response_fields);
-  }
-
-  ServicePlan plan_;
-  ServiceChooser service_;
-  Instant now_ = kNow;
-};
 
 TEST_F(ServiceChooserTest, RequestsOfOneConnectionGoRoundTheServers) {
   Apply();
@@ -178,7 +81,7 @@ TEST_F(ServiceChooserTest, AFullServersClientGoesElsewhereOnceAndComesBack) {
   reader.Begin();
   ASSERT_EQ(reader.Next(&input), http::Read::kHead);
   const auto held = holds.chooser.Choose(now_, holds.client, 0, &reader.head());
-  ASSERT_EQ(std::get<ServerChoice>(held).tag, 1u);
+  ASSERT_EQ(static_cast<uint32_t>(std::get<ServerChoice>(held).tag), 1u);
   EXPECT_NE(Get("198.51.100.1", "/"), 1);
   holds.chooser.OnEnd(now_, std::get<ServerChoice>(held), Outcome::kAnswered);
   EXPECT_EQ(Get("198.51.100.1", "/"), 1);
@@ -301,51 +204,6 @@ TEST_F(ServiceChooserTest, WhatARequestUnderWayChangesIsStoredWithMode2Alone) {
     visit.Get("/", "X-User: b\r\n");
     EXPECT_EQ(plan_.store->size(), stored ? 2u : 1u);
   }
-}
-
-// -- Sub services -------------------------------------------------------------
-
-class SubServicesTest : public ServiceChooserTest {
- protected:
-  SubServicesTest() {
-    plan_.config.servers.clear();
-    auto& subs = plan_.config.l7->sub_services;
-    subs.resize(3);
-    subs[0].name = "shop";
-    subs[0].matches = {{.path_prefix = "/shop"}};
-    subs[1].name = "rest 1";
-    subs[2].name = "rest 2";
-    for (uint32_t i = 0; i < 3; ++i) AddServers(subs[i], 1, 10 * (i + 1));
-    plan_.ids = {{1}, {2}, {3}};
-    plan_.tables = {1, 2, 3};
-  }
-};
-
-TEST_F(SubServicesTest, TheFirstMatchTakesIt) {
-  Apply();
-  EXPECT_EQ(Get("198.51.100.1", "/shop/a"), 1);
-  EXPECT_EQ(Get("198.51.100.1", "/a"), 2);
-  EXPECT_EQ(Get("198.51.100.1", "/a"), 3);
-  EXPECT_EQ(Get("198.51.100.1", "/shop"), 1);
-}
-
-TEST_F(SubServicesTest, OneThatIsDownIsPassedOver) {
-  Apply();
-  service_.SetHealthy(now_, 1, false);
-  service_.SetHealthy(now_, 2, false);
-  EXPECT_EQ(Get("198.51.100.1", "/shop"), 3);
-  EXPECT_EQ(Get("198.51.100.1", "/"), 3);
-  service_.SetHealthy(now_, 3, false);
-  EXPECT_EQ(Get("198.51.100.1", "/"), -503);
-  EXPECT_FALSE(service_.up());
-}
-
-TEST_F(SubServicesTest, ACriticalOneTakesTheServiceDown) {
-  plan_.config.l7->sub_services[0].critical = true;
-  Apply();
-  EXPECT_TRUE(service_.up());
-  service_.SetHealthy(now_, 1, false);
-  EXPECT_FALSE(service_.up());
 }
 
 // -- Nobody -------------------------------------------------------------------
