@@ -164,6 +164,13 @@ void PrintCounts(absl::string_view what, const Counts& counts) {
   Log(line);
 }
 
+// Of persistence mode UDP_SIP.
+std::string MessageWords(const ServiceStatistics& service) {
+  if (service.followed == 0 && service.keyless == 0) return "";
+  return absl::StrCat(", followed ", service.followed, ", without key ",
+                      service.keyless);
+}
+
 void PrintAll(const Statistics& statistics) {
   PrintCounts("proxies:", statistics.proxy_events);
   for (const ServiceStatistics& service : statistics.services) {
@@ -177,7 +184,7 @@ void PrintAll(const Statistics& statistics) {
                      service.name, service.enabled ? "" : " disabled",
                      service.up ? " up" : " down", ", refused ",
                      service.refused, ", stateless ", service.stateless,
-                     limited));
+                     MessageWords(service), limited));
     PrintCounts("  events:", service.events);
     for (const ServerStatistics& server : service.servers) {
       const Traffic& t = server.traffic;

@@ -81,6 +81,10 @@ struct ServiceStatistics {
   std::vector<std::pair<std::string, uint64_t>> limited;
   Traffic traffic;                        // Of its servers together.
   l7::ApplicationStatistics application;  // Of Options::application.
+  // Persistence mode UDP_SIP: datagrams that followed an entry, and those that
+  // lacked the header field.
+  uint64_t followed = 0;
+  uint64_t keyless = 0;
   std::vector<ServerStatistics> servers;
   // Of a proxy (layer 7): requests, how they ended, what was refused and why;
   // by name, those that occurred.
@@ -126,6 +130,10 @@ struct Statistics {
   uint64_t address_conflicts = 0;
   uint64_t fragments_evicted = 0;  // Datagrams a full fragment table gave up.
   uint64_t connections = 0;        // In the tables now.
+  // Persistence entries of layer 7 and of mode UDP_SIP: there now, and those
+  // that there was no room for.
+  uint64_t persistence_keys = 0;
+  uint64_t persistence_keys_refused = 0;
   // Frames dropped by the director, by reason; reasons that occurred.
   std::vector<std::pair<std::string, uint64_t>> drops;
   // Frames lost outside it: before us, and by the output.

@@ -41,8 +41,11 @@ enum ConnectionFlag : uint16_t {
   kSequenceKnown = 1 << 6,
   // Came by sync, however long ago; sync flag 0x0020.
   kFromPeer = 1 << 7,
+  // To another server than the connection that has its client's tuple, which is
+  // that one's alone: client -> VIP packets do not find this one, FindTo()
+  // does. Fixed at Insert.
+  kBeside = 1 << 8,
   // Free for the director.
-  kDirectorFlag0 = 1 << 8,
   kDirectorFlag1 = 1 << 9,
   kDirectorFlag2 = 1 << 10,
   kDirectorFlag3 = 1 << 11,
@@ -94,7 +97,7 @@ struct alignas(sizeof(A) == 4 ? 64 : 8) Connection {
   // How a tuple compares: 0 is equal. Both are worked out without a branch,
   // since a server's packets come as often as a client's.
   struct Difference {
-    uint64_t forward;
+    uint64_t forward;  // Never 0 for kBeside.
     uint64_t reverse;  // Never 0 for direct return.
 
     bool IsNone() const { return std::min(forward, reverse) == 0; }
@@ -102,8 +105,14 @@ struct alignas(sizeof(A) == 4 ? 64 : 8) Connection {
   };
   Difference DifferenceTo(const FlowTuple<A>& t) const {
     const uint64_t protocols = protocol ^ t.protocol;
-    return {Compare(&client, &client_port, t) | protocols,
+    return {Compare(&client, &client_port, t) | protocols | (flags & kBeside),
             Compare(&server, &server_port, t) | protocols | (flags & kDirect)};
+  }
+  // Whether it is of the same client, service and server.
+  bool IsBetweenTheSame(const Connection& other) const {
+    const uint64_t protocols = protocol ^ other.protocol;
+    return (Compare(&client, &client_port, other.Forward()) |
+            Compare(&server, &server_port, other.Reverse()) | protocols) == 0;
   }
 
  private:

@@ -40,7 +40,8 @@ namespace ballast::l4 {
 enum class InsertOutcome : uint8_t {
   kInserted,
   kFull,
-  // The client's tuple belongs to a connection already.
+  // The client's tuple belongs to a connection already; with kBeside, there is
+  // one to that server.
   kExists,
   // The server's packets could not be told from another connection's: the
   // same server and port, client and port through another service. Another
@@ -145,22 +146,35 @@ class ConnectionTable {
   }
   Found Find(const Tuple& tuple) { return Find(tuple, Hash(tuple)); }
 
+  // The connection of `init`'s client to `init`'s server, beside another or
+  // not. Null: none, or it is direct and has the client's tuple.
+  Entry* FindTo(const Entry& init) {
+    const uint32_t number =
+        index_.Find(Hash(init.Reverse()), [&](uint32_t candidate) {
+          return entries_[candidate].IsBetweenTheSame(init);
+        });
+    return number == 0 ? nullptr : &entries_[number];
+  }
+
   // Copies `init`, seen at `now_ms`; [table] fields of it are ignored. It is
   // looked at by Advance() when `timeout_ms` has passed.
   Inserted Insert(uint32_t now_ms, const Entry& init, uint32_t timeout_ms) {
-    const bool direct = init.Has(kDirect);
     const Tuple forward = init.Forward();
     const Tuple reverse = init.Reverse();
     // Everything that may be far away is asked for before it is needed.
     __builtin_prefetch(&entries_[free_]);
-    const uint64_t forward_hash = Hash(forward);
-    Prefetch(forward_hash);
-    const uint64_t reverse_hash = direct ? 0 : Hash(reverse);
-    if (!direct) Prefetch(reverse_hash);
-    if (const Found other = Find(forward, forward_hash)) {
-      return {nullptr, InsertOutcome::kExists, other.connection};
+    const uint64_t forward_hash = HasForward(init) ? Hash(forward) : 0;
+    if (HasForward(init)) Prefetch(forward_hash);
+    const uint64_t reverse_hash = HasReverse(init) ? Hash(reverse) : 0;
+    if (HasReverse(init)) Prefetch(reverse_hash);
+    if (HasForward(init)) {
+      if (const Found other = Find(forward, forward_hash)) {
+        return {nullptr, InsertOutcome::kExists, other.connection};
+      }
+    } else if (Entry* other = FindTo(init)) {
+      return {nullptr, InsertOutcome::kExists, other};
     }
-    if (!direct) {
+    if (!init.Has(kDirect)) {
       if (const Found other = Find(reverse, reverse_hash)) {
         return {nullptr, InsertOutcome::kReverseTaken, other.connection};
       }
@@ -177,8 +191,8 @@ class ConnectionTable {
     entry.last_seen_ms = now_ms;
     if (size_ == 0) wheel_.Reset(now_ms);
     wheel_.Link(entries_, number, now_ms + timeout_ms);
-    index_.Insert(forward_hash, number);
-    if (!direct) index_.Insert(reverse_hash, number);
+    if (HasForward(init)) index_.Insert(forward_hash, number);
+    if (HasReverse(init)) index_.Insert(reverse_hash, number);
     ++size_;
     return {&entry, InsertOutcome::kInserted, nullptr};
   }
@@ -187,16 +201,17 @@ class ConnectionTable {
   void Erase(Entry* entry) {
     BALLAST_CHECK(entry->wheel_prev != 0);
     const uint32_t number = NumberOf(entry);
-    const bool direct = entry->Has(kDirect);
     wheel_.PrefetchNeighbours(entries_, number);
-    const uint64_t forward_hash = Hash(entry->Forward());
-    Prefetch(forward_hash);
-    const uint64_t reverse_hash = direct ? 0 : Hash(entry->Reverse());
-    if (!direct) {
+    const uint64_t forward_hash =
+        HasForward(*entry) ? Hash(entry->Forward()) : 0;
+    if (HasForward(*entry)) Prefetch(forward_hash);
+    const uint64_t reverse_hash =
+        HasReverse(*entry) ? Hash(entry->Reverse()) : 0;
+    if (HasReverse(*entry)) {
       Prefetch(reverse_hash);
       index_.Erase(reverse_hash, number);
     }
-    index_.Erase(forward_hash, number);
+    if (HasForward(*entry)) index_.Erase(forward_hash, number);
     wheel_.Unlink(entries_, number);
     ++entry->generation;
     entry->wheel_next = free_;
@@ -267,6 +282,12 @@ class ConnectionTable {
 
   static PacketDirection DirectionOf(bool reverse) {
     return static_cast<PacketDirection>(reverse);
+  }
+  // By which tuples it is in the index. One that is beside another is by its
+  // server's even if no packet has that (direct return): for FindTo().
+  static bool HasForward(const Entry& entry) { return !entry.Has(kBeside); }
+  static bool HasReverse(const Entry& entry) {
+    return entry.Has(kBeside) || !entry.Has(kDirect);
   }
   static bool IsLive(const Entry& entry) { return entry.wheel_prev != 0; }
   uint32_t NumberOf(const Entry* entry) const {

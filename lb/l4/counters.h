@@ -46,10 +46,15 @@ struct alignas(64) ServerCounters {
 struct ServiceCounters {
   Counter refused;    // New flows no server or no room was found for.
   Counter stateless;  // Packets forwarded by hash for want of table room.
+  // Of services that go by a message: datagrams that followed a persistence
+  // entry, and those that had nothing to go by.
+  Counter followed;
+  Counter keyless;
 
   void Reset() {
-    refused.Reset();
-    stateless.Reset();
+    for (Counter* counter : {&refused, &stateless, &followed, &keyless}) {
+      counter->Reset();
+    }
   }
 };
 

@@ -53,7 +53,8 @@ absl::StatusOr<std::unique_ptr<Director>> Director::Create(
       ServerChoice::Create(
           {.persistence_entries_max = options.persistence_entries_max,
            .table_key = options.table_key,
-           .source_key = options.source_key}));
+           .source_key = options.source_key,
+           .keys = options.keys}));
   BALLAST_ASSIGN_OR_RETURN(FragmentTable fragments,
                            FragmentTable::Create(options.fragments_max,
                                                  TableKey(options.table_key)));
@@ -274,6 +275,7 @@ void Director::SetActive(Instant now, bool active, bool at_once) {
       StartUntoldSweep(UntoldSweep::kForget);
     }
     next_drain_end_ = now;  // Flows of ending servers are ours to reset now.
+    context_.AwaitReplies(now);
   }
   context_.active = active;
   if (!active) announcements_.clear();
@@ -310,7 +312,9 @@ void Director::Apply(Instant now, std::shared_ptr<const Plan> plan) {
     path.nat = server->forwarding == config::Forwarding::kNat;
     path.idle_timeout_ms = plan->service(server->service)->idle_timeout_ms;
     path.service = server->service;
-    path.refresh = plan->service(server->service)->config.persistence.refresh;
+    const PlanService& service = *plan->service(server->service);
+    path.by_message = service.by_message();
+    path.refresh = service.config.persistence.refresh && !service.by_message();
     path.hop = context_.hops.Find(server->endpoint.address);
     path.hop_epoch = context_.hops.epoch();
   }

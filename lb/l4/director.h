@@ -43,6 +43,7 @@
 #include "lb/l4/plan.h"
 #include "lb/l4/teller.h"
 #include "lb/l4/unbound_store.h"
+#include "persist/key_store.h"
 
 namespace ballast::l4 {
 
@@ -62,6 +63,8 @@ class Director {
     config::HashKey source_key{};
     // Answers ARP, ND and claims addresses: the thread these are steered to.
     bool answers_neighbours = true;
+    // The unit's entries by key: needed once a service goes by a message.
+    std::shared_ptr<persist::KeyStore> keys;
     FlowSink* sink = nullptr;  // Not owned; outlives the director.
     // Of a pair: changes on their way to the partner, and what the partner has
     // told that is not configured here. Memory is taken when first used.

@@ -44,6 +44,9 @@ struct FlowView {
   uint32_t client_packets = 0;       // Wraps.
   uint32_t idle_since_ms = 0;        // ClockMs() of its last packet.
   uint16_t origin = 0;               // The unit that made it; 0: this one.
+  // Each of its client's datagrams is placed by itself and must come up: the
+  // next one may belong to another flow.
+  bool by_message = false;
 };
 
 enum class FlowEvent : uint8_t { kAdded, kChanged, kRemoved };

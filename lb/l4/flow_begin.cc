@@ -22,18 +22,21 @@ std::optional<Verdict> FlowPath<A>::Begin(Instant now, size_t i, Frame& frame,
   const PlanService* service =
       plan.FindService(protocol, destination, packet.destination_port);
   if (service == nullptr) return std::nullopt;
+  if (service->by_message()) {
+    return Message(now, i, *service, nullptr, frame, packet);
+  }
   if (!service->config.enabled) {
     return context_.Drop(DropReason::kServiceDisabled);
   }
   if (packet.kind == PacketKind::kTcp && !IsInitialSyn(packet)) {
     if (now < context_.stateless_until[service->slot]) {
-      return BeginStateless(now, *service, frame, packet);
+      return BeginStateless(now, *service, kNoSlot, frame, packet);
     }
     return context_.Drop(DropReason::kNotSyn);
   }
   if (packet.ttl <= 1) return context_.TimeExceeded(now, frame, packet);
   if (context_.connections_left == 0) {
-    return BeginStateless(now, *service, frame, packet);
+    return BeginStateless(now, *service, kNoSlot, frame, packet);
   }
 
   const ServerChoice::Choice choice =
@@ -42,36 +45,46 @@ std::optional<Verdict> FlowPath<A>::Begin(Instant now, size_t i, Frame& frame,
     context_.counters.services.Reserve(service->slot).refused.Add(1);
     return context_.Drop(choice.refused);
   }
-  const PlanServer& server = *plan.server(choice.server);
-  const FlowTuple<A>& tuple = tuples_[i];
-  Entry init;
-  init.client = tuple.source;
-  init.vip = tuple.destination;
-  init.client_port = tuple.source_port;
-  init.vip_port = tuple.destination_port;
-  init.server = PackAddress<A>(server.endpoint.address);
-  init.server_port =
-      server.endpoint.port != 0 ? server.endpoint.port : tuple.destination_port;
-  init.protocol = tuple.protocol;
-  init.server_slot = choice.server;
-  init.Set(kNoOutputSeen);
-  if (server.forwarding == config::Forwarding::kRoute) init.Set(kDirect);
-  if (IsToItself(init)) return context_.Drop(DropReason::kSourceIsDestination);
+  Entry init = FlowTo(tuples_[i], choice.server);
   if (service->config.persistence.enabled) init.Set(kPersistent);
+  return Open(now, *service, init, kNoSlot, frame, packet);
+}
 
+template <typename A>
+Connection<A> FlowPath<A>::FlowTo(const FlowTuple<A>& tuple, Slot slot) const {
+  const PlanServer& server = *context_.plan->server(slot);
+  Entry flow;
+  flow.client = tuple.source;
+  flow.vip = tuple.destination;
+  flow.client_port = tuple.source_port;
+  flow.vip_port = tuple.destination_port;
+  flow.server = PackAddress<A>(server.endpoint.address);
+  flow.server_port =
+      server.endpoint.port != 0 ? server.endpoint.port : tuple.destination_port;
+  flow.protocol = tuple.protocol;
+  flow.server_slot = slot;
+  flow.Set(kNoOutputSeen);
+  if (server.forwarding == config::Forwarding::kRoute) flow.Set(kDirect);
+  return flow;
+}
+
+template <typename A>
+Verdict FlowPath<A>::Open(Instant now, const PlanService& service, Entry& init,
+                          Slot stateless, Frame& frame, const Packet& packet) {
+  if (IsToItself(init)) return context_.Drop(DropReason::kSourceIsDestination);
   const uint32_t now_ms = ClockMs(now);
   init.sync_end_ms = now_ms;
   auto inserted = table_.Insert(now_ms, init, TimeoutMs(init));
   if (inserted.outcome == InsertOutcome::kReverseTaken &&
-      inserted.conflict != nullptr && IsOver(*inserted.conflict)) {
+      inserted.conflict != nullptr && GivesWay(*inserted.conflict, init)) {
     Remove(*inserted.conflict);
     inserted = table_.Insert(now_ms, init, TimeoutMs(init));
   }
   if (inserted.connection == nullptr) {
     if (inserted.outcome == InsertOutcome::kFull) {
-      return BeginStateless(now, *service, frame, packet);
+      return BeginStateless(now, service, stateless, frame, packet);
     }
-    context_.counters.services.Reserve(service->slot).refused.Add(1);
+    context_.counters.services.Reserve(service.slot).refused.Add(1);
     return context_.Drop(DropReason::kFlowAmbiguous);
   }
   Opened(*inserted.connection);
@@ -81,14 +94,17 @@ std::optional<Verdict> FlowPath<A>::Begin(Instant now, size_t i, Frame& frame,
 
 template <typename A>
 Verdict FlowPath<A>::BeginStateless(Instant now, const PlanService& service,
-                                    Frame& frame, const Packet& packet) {
+                                    Slot slot, Frame& frame,
+                                    const Packet& packet) {
   ServiceCounters& counters = context_.counters.services.Reserve(service.slot);
   const auto refuse = [&] {
     counters.refused.Add(1);
     return context_.Drop(DropReason::kConnectionTableFull);
   };
-  const Slot slot = context_.choice.ChooseStateless(
-      service, SourceAddress(frame, packet), packet.source_port);
+  if (slot == kNoSlot) {
+    slot = context_.choice.ChooseStateless(
+        service, SourceAddress(frame, packet), packet.source_port);
+  }
   if (slot == kNoSlot) return refuse();
   const PlanServer& server = *context_.plan->server(slot);
   const bool direct = server.forwarding == config::Forwarding::kRoute;
@@ -116,11 +132,7 @@ Verdict FlowPath<A>::BeginStateless(Instant now, const PlanService& service,
   }
   if (context_.connections_left == 0 || IsInitialSyn(packet)) {
     // Such flows stay without an entry for as long as one could be idle.
-    const Instant until =
-        now + absl::Milliseconds(int64_t{service.idle_timeout_ms});
-    context_.stateless_until[service.slot] = until;
-    context_.any_stateless_until =
-        std::max(context_.any_stateless_until, until);
+    context_.AwaitStateless(now, service);
   }
   counters.stateless.Add(1);
   ServerCounters& server_counters = *context_.servers[slot].counters;
@@ -164,21 +176,21 @@ std::optional<Verdict> FlowPath<A>::StatelessReply(Instant now, Frame& frame,
   return context_.Send(now, frame, index);
 }
 
-template std::optional<Verdict> FlowPath<AddressV4>::Begin(
-    Instant now, size_t i, Frame& frame, const Packet& packet);
-template std::optional<Verdict> FlowPath<AddressV6>::Begin(
-    Instant now, size_t i, Frame& frame, const Packet& packet);
-template Verdict FlowPath<AddressV4>::BeginStateless(Instant now,
-                                                     const PlanService& service,
-                                                     Frame& frame,
-                                                     const Packet& packet);
-template Verdict FlowPath<AddressV6>::BeginStateless(Instant now,
-                                                     const PlanService& service,
-                                                     Frame& frame,
-                                                     const Packet& packet);
-template std::optional<Verdict> FlowPath<AddressV4>::StatelessReply(
-    Instant now, Frame& frame, const Packet& packet);
-template std::optional<Verdict> FlowPath<AddressV6>::StatelessReply(
-    Instant now, Frame& frame, const Packet& packet);
+// What the rest of the director calls.
+#define BALLAST_FLOW_BEGIN(A)                                                  \
+  template std::optional<Verdict> FlowPath<A>::Begin(Instant, size_t, Frame&,  \
+                                                     const Packet&);           \
+  template Connection<A> FlowPath<A>::FlowTo(const FlowTuple<A>&, Slot) const; \
+  template Verdict FlowPath<A>::Open(Instant, const PlanService&,              \
+                                     Connection<A>&, Slot, Frame&,             \
+                                     const Packet&);                           \
+  template Verdict FlowPath<A>::BeginStateless(Instant, const PlanService&,    \
+                                               Slot, Frame&, const Packet&);   \
+  template std::optional<Verdict> FlowPath<A>::StatelessReply(Instant, Frame&, \
+                                                              const Packet&);
+
+BALLAST_FLOW_BEGIN(AddressV4)
+BALLAST_FLOW_BEGIN(AddressV6)
+#undef BALLAST_FLOW_BEGIN
 
 }  // namespace ballast::l4

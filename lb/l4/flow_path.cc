@@ -25,6 +25,13 @@ bool FlowPath<A>::Handle(Instant now, size_t i, Frame& frame,
       *verdict = context_.Drop(DropReason::kNoService);
       return true;
     }
+    if (GoesByMessage(entry) && found.direction == PacketDirection::kFromClient)
+        [[unlikely]] {
+      const Slot service = context_.servers[entry.server_slot].service;
+      *verdict = Message(now, i, *context_.plan->service(service), &entry,
+                         frame, packet);
+      return true;
+    }
     bool anew = false;
     if (packet.kind == PacketKind::kTcp) {
       if (found.direction == PacketDirection::kFromServer) {
@@ -83,7 +90,8 @@ Verdict FlowPath<A>::Forward(Instant now, Entry& entry,
     counters.bytes_out.Add(packet.ip_length());
   }
   if (packet.kind == PacketKind::kTcp) Track(entry, direction, frame, packet);
-  if (context_.teller.telling() && direction == PacketDirection::kFromClient) {
+  if (context_.teller.telling() && direction == PacketDirection::kFromClient &&
+      !entry.Has(kBeside)) {
     Ask(now, entry, entry.client_packets - 1);
   }
   if (packet.first_fragment) {

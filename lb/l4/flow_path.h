@@ -21,6 +21,22 @@
 //   F7  what came by sync is a flow like any other; its first packet here makes
 //       it ours. Until then it ends by the partner's word, or after the timeout
 //       the partner named, counted from our takeover if that is later.
+//   F8  of a service that goes by a message (mode UDP_SIP), each datagram from
+//       a client is placed by itself, by its header field, and counts as a new
+//       connection to persistence. For a proxy sends all its calls from one
+//       address and port, and a call may come through several proxies: a flow
+//       is no call. (Linux IPVS needs one-packet scheduling for that, and then
+//       keeps no flow that a reply could come back by.)
+//       So a client's tuple has a flow to each server that its calls are at.
+//       The first has the tuple, and takes the datagrams that lack the field,
+//       as any flow would. The others lie beside it (kBeside), and are found by
+//       the server that a datagram is for; replies find either as always.
+//       What lies beside is not told to the partner: the next datagram makes it
+//       again, and until then a server's replies go by the plan, for an idle
+//       timeout after a takeover, like those of flows without an entry (F4).
+//       Of a datagram in fragments the first is read, whatever it has of the
+//       message. An ICMP error about a reply goes to the first flow's server.
+//       Many datagrams in one frame (segmentation offload) go by the first.
 //
 // Cost     one flow look-up per packet, prefetched; no allocation but for a new
 //          next hop.
@@ -133,8 +149,17 @@ class FlowPath {
                   Frame& frame, const Packet& packet);
   std::optional<Verdict> Begin(Instant now, size_t i, Frame& frame,
                                const Packet& packet);
-  Verdict BeginStateless(Instant now, const PlanService& service, Frame& frame,
-                         const Packet& packet);
+  // The flow of a client's packet to a server, not in the table yet.
+  Entry FlowTo(const FlowTuple<A>& tuple, Slot slot) const;
+  // `stateless`: as for BeginStateless(), if there is no room.
+  Verdict Open(Instant now, const PlanService& service, Entry& init,
+               Slot stateless, Frame& frame, const Packet& packet);
+  // F8. `first`: the flow that has the datagram's tuple; null: none.
+  Verdict Message(Instant now, size_t i, const PlanService& service,
+                  Entry* first, Frame& frame, const Packet& packet);
+  // Without an entry, to `slot`; kNoSlot: by hash.
+  Verdict BeginStateless(Instant now, const PlanService& service, Slot slot,
+                         Frame& frame, const Packet& packet);
   std::optional<Verdict> StatelessReply(Instant now, Frame& frame,
                                         const Packet& packet);
   bool Refused(Instant now, Entry& entry, const Packet& packet);
@@ -162,6 +187,9 @@ class FlowPath {
   void KeepUnbound(Entry& entry);
   ha::SyncRecord RecordOf(const Entry& entry) const;
   FlowView ViewOf(const Entry& entry) const;
+  bool GoesByMessage(const Entry& entry) const {
+    return context_.servers[entry.server_slot].by_message;
+  }
   void Tell(FlowEvent event, const Entry& entry) {
     if (context_.sink != nullptr) context_.sink->OnFlow(event, ViewOf(entry));
   }

@@ -32,6 +32,13 @@ bool IsOver(const Entry& entry) {
          (entry.state == TcpState::kFinWait && entry.Has(kDirect));
 }
 
+// Whether `flow` is no reason to refuse `other`, whose server's packets could
+// not be told from its own: it is over, or another way to see the same.
+template <typename Entry>
+bool GivesWay(const Entry& flow, const Entry& other) {
+  return IsOver(flow) || (flow.Has(kBeside) && flow.IsBetweenTheSame(other));
+}
+
 // A server that is sent what it sent itself would not take it, nor answer by
 // way of us.
 template <typename A>

@@ -126,7 +126,8 @@ void FlowPath<A>::MarkExported() {
 // hand-over: its next packet comes to the partner.
 template <typename A>
 bool FlowPath<A>::IsExported(const Entry& entry, bool only_untold) const {
-  if (entry.Has(kReset) || !context_.servers[entry.server_slot].valid) {
+  if (entry.Has(kReset) || entry.Has(kBeside) ||
+      !context_.servers[entry.server_slot].valid) {
     return false;
   }
   if (only_untold) return entry.told_epoch != context_.teller.epoch();

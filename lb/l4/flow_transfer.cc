@@ -23,6 +23,7 @@ FlowView FlowPath<A>::ViewOf(const Entry& entry) const {
       .client_packets = entry.client_packets,
       .idle_since_ms = entry.last_seen_ms,
       .origin = entry.origin,
+      .by_message = GoesByMessage(entry),
   };
 }
 
@@ -69,7 +70,8 @@ uint32_t FlowPath<A>::Export(Instant now, uint32_t cursor, size_t& count,
   return table_.Walk(
       cursor, static_cast<uint32_t>(records.size()), [&](Entry& entry) {
         const PlanServer* server = context_.plan->server(entry.server_slot);
-        if (server == nullptr || entry.Has(kReset)) return;
+        if (server == nullptr || entry.Has(kReset) || entry.Has(kBeside))
+          return;
         const PlanService* service = context_.plan->service(server->service);
         const FlowView view = ViewOf(entry);
         records[count++] = {.kind = FlowRecord::Kind::kFlow,

@@ -72,6 +72,22 @@ Verdict PathContext::TooBig(Instant now, Frame& frame, const Packet& packet,
   return Answered();
 }
 
+void PathContext::AwaitStateless(Instant now, const PlanService& service) {
+  const Instant until =
+      now + absl::Milliseconds(int64_t{service.idle_timeout_ms});
+  stateless_until[service.slot] = until;
+  any_stateless_until = std::max(any_stateless_until, until);
+}
+
+void PathContext::AwaitReplies(Instant now) {
+  for (Slot slot = 0; slot < plan->service_slots(); ++slot) {
+    const PlanService* service = plan->service(slot);
+    if (service != nullptr && service->by_message()) {
+      AwaitStateless(now, *service);
+    }
+  }
+}
+
 void PathContext::FindServerHop(ServerPath& server, Slot slot) {
   server.hop = hops.Find(plan->server(slot)->endpoint.address);
   server.hop_epoch = hops.epoch();  // Find() may have moved it.

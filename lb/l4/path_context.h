@@ -80,8 +80,9 @@ struct AllCounters {
 struct ServerPath {
   bool valid = false;  // In the plan, and so is its service.
   bool nat = true;
-  bool ending = false;   // Its flows are being reset.
-  bool refresh = false;  // Long flows renew their persistence entry.
+  bool ending = false;      // Its flows are being reset.
+  bool refresh = false;     // Long flows renew their persistence entry.
+  bool by_message = false;  // Its service's datagrams go each by itself.
   HopCache::Index hop = HopCache::kNone;
   uint16_t hop_epoch = 0;
   uint32_t idle_timeout_ms = 0;
@@ -163,6 +164,12 @@ struct PathContext {
   Verdict Punt(Frame& frame, DropReason reason);
   Verdict TimeExceeded(Instant now, Frame& frame, const Packet& packet);
   Verdict TooBig(Instant now, Frame& frame, const Packet& packet, uint32_t mtu);
+  // Servers' replies to flows without an entry are let through for as long as
+  // one can be idle.
+  void AwaitStateless(Instant now, const PlanService& service);
+  // The same for services that go by a message, most of whose flows were not
+  // told: this unit has taken over.
+  void AwaitReplies(Instant now);
   // The hop to a server; kNone without a route.
   HopCache::Index ServerHop(ServerPath& server, Slot slot) {
     if (server.hop_epoch != hops.epoch()) [[unlikely]] {

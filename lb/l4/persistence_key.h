@@ -33,6 +33,27 @@ inline const PlanServer* ServerOf(const Plan& plan,
   return server != nullptr && TagOf(*server) == entry.server ? server : nullptr;
 }
 
+// In the unit's KeyStore, where layer 7 has tables and servers as well: its
+// numbers are below this bit.
+inline constexpr uint32_t kLayer4Keys = 1u << 31;
+
+inline uint32_t KeyTableOf(const PlanService& service) {
+  return TagOf(service) | kLayer4Keys;
+}
+inline uint32_t KeyServerOf(const PlanServer& server) {
+  return TagOf(server) | kLayer4Keys;
+}
+// Null: the service or server of that number has gone.
+inline const PlanService* ServiceOfKeyTable(const Plan& plan, uint32_t table) {
+  const PlanService* service = plan.service(static_cast<Slot>(table & 0xffff));
+  return service != nullptr && KeyTableOf(*service) == table ? service
+                                                             : nullptr;
+}
+inline const PlanServer* ServerOfKey(const Plan& plan, uint32_t server) {
+  const PlanServer* found = plan.server(static_cast<Slot>(server & 0xffff));
+  return found != nullptr && KeyServerOf(*found) == server ? found : nullptr;
+}
+
 }  // namespace ballast::l4
 
 #endif  // LB_L4_PERSISTENCE_KEY_H_

@@ -64,6 +64,12 @@ struct PlanService {
   Slot sorry_server = kNoSlot;
   // Schedule SH: its configured slots.
   std::shared_ptr<const sched::SourceHashTable> source_hash;
+
+  // Persistence goes by what a datagram says, each by itself (mode UDP_SIP).
+  bool by_message() const {
+    return config.persistence.enabled &&
+           config.persistence.mode == config::PersistenceMode::kUdpSip;
+  }
 };
 
 class Plan {

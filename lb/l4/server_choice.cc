@@ -9,6 +9,7 @@
 #include "lb/health/service_up.h"
 #include "lb/l4/persistence_key.h"
 #include "persist/lifetime.h"
+#include "persist/sip_field.h"
 #include "sched/source_hash.h"
 
 namespace ballast::l4 {
@@ -129,6 +130,13 @@ void ServerChoice::Apply(Instant now, std::shared_ptr<const Plan> plan) {
     }
     running.id = service->id;
     running.scheduler = std::move(*scheduler);
+    running.message = {};
+    if (service->by_message()) {
+      BALLAST_CHECK(keys_ != nullptr);
+      running.message.mode = persist::Mode::kUdpSip;
+      running.message.name = service->config.persistence.name;
+      scratch_.reserve(persist::kSipHeaderMax);
+    }
     for (const Slot server_slot : service->servers) {
       // A server that was gone and is back may have kept flows meanwhile.
       const Server& server = servers_[server_slot];
@@ -143,45 +151,58 @@ void ServerChoice::Apply(Instant now, std::shared_ptr<const Plan> plan) {
   }
 }
 
+persist::ServerStanding ServerChoice::StandingOf(
+    Instant now, const PlanService& service, const PlanServer* server) const {
+  if (server == nullptr || server->service != service.slot || server->removed) {
+    return {.up = false};
+  }
+  const Server& running = servers_[server->slot];
+  return {.up = running.healthy && running.avoid_until == Instant::FromNanos(0),
+          .enabled = server->state == config::AdminState::kEnabled ||
+                     (server->state == config::AdminState::kDraining &&
+                      now < server->drain_end),  // S4
+          .full = server->connection_limit != 0 &&
+                  running.open + running.foreign >= server->connection_limit};
+}
+
 ServerChoice::Choice ServerChoice::Choose(Instant now,
                                           const PlanService& service,
                                           const Address& client) {
-  const bool persistent = service.config.persistence.enabled;
+  if (!service.config.persistence.enabled) {
+    return Schedule(now, service, client);
+  }
   const persist::SourceKey key = KeyOf(service, client);
   bool keep_entry = false;  // S5
-  if (persistent) {
-    if (const persist::Entry* entry = store_.Find(now, key)) {
-      const PlanServer* server =
-          plan_->server(static_cast<Slot>(entry->server & 0xffff));
-      const bool reachable =
-          server != nullptr && TagOf(*server) == entry->server &&
-          server->service == service.slot && !server->removed &&
-          servers_[server->slot].healthy &&
-          servers_[server->slot].avoid_until == Instant::FromNanos(0) &&
-          (server->state == config::AdminState::kEnabled ||
-           (server->state == config::AdminState::kDraining &&
-            now < server->drain_end));  // S3, S4
-      if (!reachable) {
-        store_.Erase(key);
-      } else if (server->connection_limit != 0 &&
-                 servers_[server->slot].open + servers_[server->slot].foreign >=
-                     server->connection_limit) {
-        keep_entry = true;
-      } else {
+  if (const persist::Entry* entry = store_.Find(now, key)) {
+    const PlanServer* server = ServerOf(*plan_, *entry);
+    switch (persist::FollowEntry(now, /*layer7=*/false,
+                                 StandingOf(now, service, server))) {
+      case persist::Follow::kGo:
         store_.Put(now, key, entry->server, service.config.persistence.timeout);
         return {server->slot, DropReason::kNone};
-      }
+      case persist::Follow::kDiscard:  // S3
+        store_.Erase(key);
+        break;
+      case persist::Follow::kPassBy:
+        keep_entry = true;
+        break;
     }
   }
+  const Choice choice = Schedule(now, service, client);
+  if (!keep_entry && choice.server != service.sorry_server) {
+    store_.Put(now, key, TagOf(*plan_->server(choice.server)),
+               service.config.persistence.timeout);
+  }
+  return choice;
+}
+
+ServerChoice::Choice ServerChoice::Schedule(Instant now,
+                                            const PlanService& service,
+                                            const Address& client) {
   if (ServiceUp(service)) {
     sched::Scheduler& scheduler = *services_[service.slot].scheduler;
     if (const auto pick = scheduler.Pick(now, SourceHashOf(client))) {
-      const Slot slot = service.servers[*pick];
-      if (persistent && !keep_entry) {
-        store_.Put(now, key, TagOf(*plan_->server(slot)),
-                   service.config.persistence.timeout);
-      }
-      return {slot, DropReason::kNone};
+      return {service.servers[*pick], DropReason::kNone};
     }
   }
   if (service.sorry_server != kNoSlot) {
@@ -214,7 +235,7 @@ Slot ServerChoice::ChooseStateless(const PlanService& service,
 }
 
 uint32_t ServerChoice::SourceHashOf(const Address& client) const {
-  return sched::SourceHash(client, LoadBig64(options_.source_key.data()));
+  return sched::SourceHash(client, LoadBig64(source_key_.data()));
 }
 
 void ServerChoice::UpdateUp(const PlanService& service) {
@@ -321,7 +342,7 @@ bool ServerChoice::Import(Instant now, const FlowRecord& record) {
       record.client_side.protocol, record.client_side.destination.address,
       record.service_port);
   if (service == nullptr || service->config.port != record.service_port ||
-      !service->config.persistence.enabled) {
+      !service->config.persistence.enabled || service->by_message()) {
     return false;
   }
   const absl::Duration age = absl::Milliseconds(int64_t{record.idle_ms});

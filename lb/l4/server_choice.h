@@ -14,9 +14,18 @@
 //       elsewhere
 //   S6  ours: a server that refused a flow on the one port it serves is avoided
 //       for kAvoid while another can take its flows
+//   S7  mode UDP_SIP: each datagram that has the header field is a new
+//       connection to persistence: it follows the entry or makes it, and starts
+//       it again. One without it, or that is no SIP, has no persistence (§4.5).
+//       Ours: a server at its limit still takes what comes by an open flow
 //
 // Cost     Choose: a hash look-up with persistence, plus the scheduler's pick.
-// Threads  one.
+//          ChooseByMessage: reads the datagram's head up to the field, and two
+//          visits to the unit's store of keys, each with a lock of one of its
+//          shards (key_store.h): the one lock there is on the packet path.
+//          Allocates when a shard of the store first hears of a server.
+// Threads  one; the store of keys is all threads' of the unit, since a call
+//          comes from several addresses.
 #ifndef LB_L4_SERVER_CHOICE_H_
 #define LB_L4_SERVER_CHOICE_H_
 
@@ -24,16 +33,22 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "ha/state_table.h"
 #include "ha/sync_record.h"
 #include "io/base/address.h"
 #include "io/base/instant.h"
+#include "io/base/siphash.h"
 #include "lb/l4/drop_reason.h"
 #include "lb/l4/flow.h"
 #include "lb/l4/plan.h"
 #include "lb/l4/teller.h"
+#include "persist/follow.h"
+#include "persist/key_store.h"
+#include "persist/settings.h"
 #include "persist/source_store.h"
 #include "sched/scheduler.h"
 
@@ -47,6 +62,8 @@ class ServerChoice {
     uint32_t persistence_entries_max = 0;
     config::HashKey table_key{};   // Secret, of this process.
     config::HashKey source_key{};  // Of the source IP hash: the pair's.
+    // Entries of services that go by a message; null if there are none.
+    std::shared_ptr<persist::KeyStore> keys;
   };
   static absl::StatusOr<ServerChoice> Create(const Options& options);
 
@@ -62,8 +79,22 @@ class ServerChoice {
   // The server for a new flow. Records the persistence entry; count the flow
   // with OnOpen() once it exists.
   Choice Choose(Instant now, const PlanService& service, const Address& client);
-  // Another key of the source IP hash: clients are placed anew.
-  void SetSourceKey(const config::HashKey& key) { options_.source_key = key; }
+  // The server for a datagram of a service that goes by a message. nullopt: it
+  // names none, and has no persistence. `has_flow` says whether there is a flow
+  // of its client to a server; a disabled service takes what comes by those.
+  struct MessageChoice : Choice {
+    bool followed = false;  // A persistence entry.
+  };
+  std::optional<MessageChoice> ChooseByMessage(
+      Instant now, const PlanService& service, const Address& client,
+      std::span<const uint8_t> datagram,
+      absl::FunctionRef<bool(Slot)> has_flow);
+  // The server without a look at persistence.
+  Choice Schedule(Instant now, const PlanService& service,
+                  const Address& client);
+  // Another key of the source IP hash, and of messages' keys: clients are
+  // placed anew.
+  void SetSourceKey(const config::HashKey& key);
   // The server of a flow that will have no table entry: a function of the
   // addresses, the port and the servers available, nothing else.
   Slot ChooseStateless(const PlanService& service, const Address& client,
@@ -136,12 +167,18 @@ class ServerChoice {
   struct Service {
     uint64_t id = 0;
     std::unique_ptr<sched::Scheduler> scheduler;
-    bool up = false;  // S2.
+    bool up = false;            // S2.
+    persist::Settings message;  // Of services that go by one.
   };
 
   explicit ServerChoice(const Options& options, persist::SourceStore store)
-      : options_(options), store_(std::move(store)) {}
+      : keys_(options.keys), store_(std::move(store)) {
+    SetSourceKey(options.source_key);
+  }
   bool Schedulable(const PlanServer& server) const;
+  // Of the server that an entry of `service` names; null: it has gone.
+  persist::ServerStanding StandingOf(Instant now, const PlanService& service,
+                                     const PlanServer* server) const;
   void EndAvoiding(Instant now);
   void UpdateFull(const PlanServer& server);
   void UpdateUp(const PlanService& service);
@@ -150,11 +187,14 @@ class ServerChoice {
                           const Address& client, const PlanServer& server,
                           bool assured) const;
 
-  Options options_;
+  config::HashKey source_key_{};
+  SipKey message_key_;
+  std::shared_ptr<persist::KeyStore> keys_;
   std::shared_ptr<const Plan> plan_;
   std::vector<Server> servers_;    // By slot.
   std::vector<Service> services_;  // By slot.
   persist::SourceStore store_;
+  std::string scratch_;
   Instant avoid_deadline_ = Instant::Never();
 };
 

@@ -145,7 +145,7 @@ bool ServerChoice::Apply(Instant now, const ha::SyncRecord& record,
                                                  : int64_t{0});
   const persist::SourceKey key = KeyOf(*service, record.client.address);
   const persist::Entry* entry = store_.Find(now, key);
-  if (!service->config.persistence.enabled ||
+  if (!service->config.persistence.enabled || service->by_message() ||
       !persist::IsValid(now, started, timeout)) {
     ++counts.refused;
     return true;

@@ -87,6 +87,8 @@ Statistics StatisticsCollector::Collect(
       if (const l4::ServiceCounters* counters = thread->services.Get(slot)) {
         shown.refused += counters->refused.value();
         shown.stateless += counters->stateless.value();
+        shown.followed += counters->followed.value();
+        shown.keyless += counters->keyless.value();
       }
     }
   }

@@ -24,12 +24,8 @@ absl::Status CheckServed(const config::Model& model) {
   for (size_t i = 0; i < model.services.size(); ++i) {
     const config::VirtualService& service = model.services[i];
     const char* field = nullptr;
-    if (!service.l7.has_value()) {
-      if (service.persistence.mode != config::PersistenceMode::kSourceIp) {
-        field = "persistence.mode: UDP_SIP";
-      }
-    } else if (service.persistence.mode ==
-               config::PersistenceMode::kSslSessionId) {
+    if (!service.l7.has_value()) continue;
+    if (service.persistence.mode == config::PersistenceMode::kSslSessionId) {
       field = "persistence.mode: SSL_SESSION_ID";
     } else if (service.l7->transparent) {
       field = "l7.transparent";
@@ -182,7 +178,8 @@ absl::Status Unit::MakeLanes() {
              .pending_frames_max = share(model_->limits.pending_frames),
              .table_key = table_key_,
              .source_key = source_key_,
-             .answers_neighbours = i == 0},
+             .answers_neighbours = i == 0,
+             .keys = key_store_},
             plan_, network_->view(), MonotonicNow()));
     lanes_.push_back(
         std::make_unique<Lane>(std::move(ios[i]), std::move(director)));
@@ -508,6 +505,8 @@ Statistics Unit::GetStatistics() const {
   Statistics statistics = statistics_.Collect(
       *plan_, Counters(), io, [this](l4::Slot slot) { return HealthOf(slot); });
   if (proxies_ != nullptr) proxies_->Collect(&statistics);
+  statistics.persistence_keys = key_store_->size();
+  statistics.persistence_keys_refused = key_store_->stats().refused_full;
   statistics.active = active_;
   if (partner_ != nullptr) partner_->Collect(&statistics.pair);
   return statistics;
