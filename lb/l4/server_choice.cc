@@ -6,6 +6,7 @@
 #include "io/base/bytes.h"
 #include "io/base/check.h"
 #include "io/base/status_macros.h"
+#include "lb/config/schedule_method.h"
 #include "lb/health/service_up.h"
 #include "lb/l4/persistence_key.h"
 #include "persist/lifetime.h"
@@ -13,29 +14,6 @@
 #include "sched/source_hash.h"
 
 namespace ballast::l4 {
-namespace {
-
-sched::Method MethodOf(config::Schedule schedule) {
-  switch (schedule) {
-    case config::Schedule::kRoundRobin:
-      return sched::Method::kRoundRobin;
-    case config::Schedule::kWeightedRoundRobin:
-      return sched::Method::kWeightedRoundRobin;
-    case config::Schedule::kLeastConnection:
-      return sched::Method::kLeastConnection;
-    case config::Schedule::kWeightedLeastConnection:
-      return sched::Method::kWeightedLeastConnection;
-    case config::Schedule::kFixed:
-      return sched::Method::kFixedWeighting;
-    case config::Schedule::kSourceHash:
-      return sched::Method::kSourceIpHash;
-    case config::Schedule::kUrlHash:  // Of no service of layer 4.
-      return sched::Method::kUrlHash;
-  }
-  return sched::Method::kRoundRobin;
-}
-
-}  // namespace
 
 absl::StatusOr<ServerChoice> ServerChoice::Create(const Options& options) {
   BALLAST_ASSIGN_OR_RETURN(persist::SourceStore store,
@@ -118,11 +96,11 @@ void ServerChoice::Apply(Instant now, std::shared_ptr<const Plan> plan) {
                         .up = Schedulable(server),
                         .id = server.id});
     }
-    auto scheduler =
-        sched::Scheduler::Create({.method = MethodOf(service->config.schedule),
-                                  .slow_start = service->config.slow_start,
-                                  .table = service->source_hash},
-                                 states);
+    auto scheduler = sched::Scheduler::Create(
+        {.method = config::MethodOf(service->config.schedule),
+         .slow_start = service->config.slow_start,
+         .table = service->source_hash},
+        states);
     // Validation has checked every limit the schedulers have.
     BALLAST_CHECK(scheduler.ok());
     if (running.id == service->id && running.scheduler != nullptr) {

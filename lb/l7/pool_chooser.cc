@@ -4,30 +4,11 @@
 #include <utility>
 
 #include "io/base/check.h"
+#include "lb/config/schedule_method.h"
 #include "lb/health/service_up.h"
 
 namespace ballast::l7 {
 namespace {
-
-sched::Method MethodOf(config::Schedule schedule) {
-  switch (schedule) {
-    case config::Schedule::kRoundRobin:
-      return sched::Method::kRoundRobin;
-    case config::Schedule::kWeightedRoundRobin:
-      return sched::Method::kWeightedRoundRobin;
-    case config::Schedule::kLeastConnection:
-      return sched::Method::kLeastConnection;
-    case config::Schedule::kWeightedLeastConnection:
-      return sched::Method::kWeightedLeastConnection;
-    case config::Schedule::kFixed:
-      return sched::Method::kFixedWeighting;
-    case config::Schedule::kSourceHash:
-      return sched::Method::kSourceIpHash;
-    case config::Schedule::kUrlHash:
-      return sched::Method::kUrlHash;
-  }
-  return sched::Method::kRoundRobin;
-}
 
 bool IsEnabled(const config::RealServer& server) {
   return server.state == config::AdminState::kEnabled;
@@ -64,9 +45,10 @@ void PoolChooser::Apply(Instant now, const config::ServerPool& pool,
                       .up = Schedulable(i),
                       .id = servers_[i].id});
   }
-  auto scheduler = sched::Scheduler::Create(
-      {.method = MethodOf(config_.schedule), .slow_start = config_.slow_start},
-      states);
+  auto scheduler =
+      sched::Scheduler::Create({.method = config::MethodOf(config_.schedule),
+                                .slow_start = config_.slow_start},
+                               states);
   // Validation has checked every limit the schedulers have.
   BALLAST_CHECK(scheduler.ok());
   if (scheduler_ != nullptr) (*scheduler)->CarryOver(now, *scheduler_);
