@@ -103,7 +103,7 @@ class Servers:
               seen[line[line.index('R') + 1]].add(number)
     return dict(seen)
 
-  def errors(self):
+  def complaints(self):
     texts = []
     for path in glob.glob(f'{self._folder}/*/*_errors.log'):
       with open(path, encoding='utf-8', errors='replace') as file:
@@ -146,7 +146,7 @@ def complete_calls(bed, family):
     said = open(os.path.join(bed.folder, f'uac-{address}', 'out'),
                 encoding='utf-8', errors='replace').read()
     check_equal(status, 0, f'IPv{family}: sipp at {address}\n{said[-2000:]}\n'
-                f'{servers.errors()[-2000:]}\nits exit status')
+                f'{servers.complaints()[-2000:]}\nits exit status')
   calls = servers.calls()
   servers.stop()
   check_equal(len(calls), CALLS * len(running), f'IPv{family}: calls')
@@ -157,6 +157,11 @@ def complete_calls(bed, family):
   for number in NUMBERS:
     check(abs(share[number] - CALLS) <= 3,
           f'IPv{family}: calls by server: {dict(share)}, must be {CALLS} each')
+  for address in running:
+    at = set().union(*(servers for call, servers in calls.items()
+                       if call.endswith(f'@{address}')))
+    check_equal(at, set(NUMBERS), f'IPv{family}: servers of the calls that come '
+                f'from {address}, port {PORT}')
   print(f'IPv{family}: calls by server: {dict(share)}', flush=True)
 
 

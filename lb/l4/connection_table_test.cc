@@ -278,17 +278,30 @@ struct Model {
 
   void Add(int id, const Live& live) {
     all[id] = live;
-    tuples[KeyOf(live.init.Forward())] = {id, PacketDirection::kFromClient};
+    if (!live.init.Has(kBeside)) {
+      tuples[KeyOf(live.init.Forward())] = {id, PacketDirection::kFromClient};
+    }
     if (!live.init.Has(kDirect)) {
       tuples[KeyOf(live.init.Reverse())] = {id, PacketDirection::kFromServer};
     }
   }
   void Remove(int id) {
-    tuples.erase(KeyOf(all[id].init.Forward()));
+    if (!all[id].init.Has(kBeside)) {
+      tuples.erase(KeyOf(all[id].init.Forward()));
+    }
     if (!all[id].init.Has(kDirect)) {
       tuples.erase(KeyOf(all[id].init.Reverse()));
     }
     all.erase(id);
+  }
+  // Whether FindTo() has one.
+  bool HasTo(const Connection<A>& c) const {
+    return std::any_of(all.begin(), all.end(), [&](const auto& one) {
+      const Connection<A>& init = one.second.init;
+      return (init.Has(kBeside) || !init.Has(kDirect)) &&
+             KeyOf(init.Forward()) == KeyOf(c.Forward()) &&
+             KeyOf(init.Reverse()) == KeyOf(c.Reverse());
+    });
   }
 
   std::map<int, Live> all;
@@ -316,6 +329,7 @@ void CompareWithModel(uint32_t seed, uint32_t limit, int operations) {
     auto c = Make<A>(1 + pick(10), 1000 + pick(40), 20 + pick(3), 80 + pick(2),
                      30 + pick(4), 80, pick(4) == 0);
     c.protocol = pick(2) == 0 ? 6 : 17;
+    if (pick(3) == 0) c.Set(kBeside);
     return c;
   };
   const auto timeout_of = [](const Connection<A>& c) {
@@ -336,7 +350,10 @@ void CompareWithModel(uint32_t seed, uint32_t limit, int operations) {
         init.timeout_s = pick(10) == 0 ? 2000 : 2 + pick(120);
         const auto inserted = table.Insert(now, init, init.timeout_s * 1000u);
         ++outcomes[inserted.outcome];
-        const bool exists = model.tuples.count(model.KeyOf(init.Forward()));
+        const bool exists =
+            init.Has(kBeside)
+                ? model.HasTo(init)
+                : model.tuples.count(model.KeyOf(init.Forward())) != 0;
         const bool taken = !init.Has(kDirect) &&
                            model.tuples.count(model.KeyOf(init.Reverse()));
         const auto expected = exists  ? InsertOutcome::kExists
@@ -410,6 +427,11 @@ void CompareWithModel(uint32_t seed, uint32_t limit, int operations) {
           EXPECT_EQ(found.connection->client_next_seq,
                     static_cast<uint32_t>(expected->second.first));
           EXPECT_EQ(found.direction, expected->second.second);
+        }
+        const auto* to = table.FindTo(c);
+        ASSERT_EQ(to != nullptr, model.HasTo(c));
+        if (to != nullptr) {
+          EXPECT_TRUE(to->IsBetweenTheSame(c));
         }
       }
     }

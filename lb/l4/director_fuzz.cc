@@ -29,6 +29,7 @@
 #include "lb/l4/director_fuzz_world.h"
 #include "lb/l4/frame_builder.h"
 #include "lb/l4/packet.h"
+#include "persist/key_store.h"
 
 namespace ballast::l4 {
 namespace {
@@ -36,10 +37,13 @@ namespace {
 class Run : public FlowSink {
  public:
   Run(const uint8_t* data, size_t size) : script_(data, size) {
+    auto keys = persist::KeyStore::Create({.limit = 2});
+    BALLAST_CHECK(keys.ok());
     Director::Options options{.connections_max = kFlowsMax,
                               .persistence_entries_max = 3,
                               .fragments_max = 4,
                               .pending_frames_max = 3,
+                              .keys = std::move(*keys),
                               .sink = this,
                               .changes_max = 64,
                               .unbound_max = 3};
@@ -167,7 +171,7 @@ class Run : public FlowSink {
       default:
         break;
     }
-    Bytes frame = Framed(PacketBetween(script_, from, to, script_.Below(12)));
+    Bytes frame = Framed(PacketBetween(script_, from, to, script_.Below(13)));
     std::copy(kOurMac.bytes.begin(), kOurMac.bytes.end(), frame.begin());
     std::copy(kNeighbourMac.bytes.begin(), kNeighbourMac.bytes.end(),
               frame.begin() + 6);

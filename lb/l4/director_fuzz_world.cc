@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
 #include "lb/l4/packet.h"
 
 namespace ballast::l4 {
@@ -58,6 +59,16 @@ std::vector<std::shared_ptr<const config::Model>> MakeModels() {
   first.services[0].persistence = {.enabled = true,
                                    .timeout = absl::Minutes(6)};
   first.services[3].schedule = config::Schedule::kSourceHash;
+  // Placed by messages: both ways to return.
+  const config::Persistence by_call = {.enabled = true,
+                                       .mode = config::PersistenceMode::kUdpSip,
+                                       .name = "Call-ID",
+                                       .timeout = absl::Minutes(1)};
+  first.services.push_back(Service("192.0.2.10:81", Protocol::kUdp,
+                                   {"10.0.0.1:53", "10.0.0.2:8080"}, kNat));
+  first.services.push_back(Service("192.0.2.11:80", Protocol::kUdp,
+                                   {"10.0.0.2:80", "10.0.0.3:80"}, kRoute));
+  first.services[6].persistence = first.services[7].persistence = by_call;
 
   config::Model second = first;
   second.drop_on_fail = true;
@@ -68,6 +79,10 @@ std::vector<std::shared_ptr<const config::Model>> MakeModels() {
   second.services[3].servers[0].state = config::AdminState::kDraining;
   second.services[3].servers[0].drain_time = absl::Seconds(2);
   second.services[3].servers[0].drop_at_drain_end = true;
+  // By a message no longer, and from now on.
+  second.services[6].persistence = {};
+  second.services[4].persistence = by_call;
+  second.services[4].servers.push_back({.endpoint = E("[2001:db8:5::2]:0")});
 
   config::Model third = second;
   third.services.erase(third.services.begin() + 2, third.services.end());
@@ -150,6 +165,18 @@ Bytes ArpPacket(const Address& sender, const Address& target, bool reply) {
   return arp;
 }
 
+// Of one of three calls, or nearly so.
+Bytes SipMessage(Script& script) {
+  constexpr absl::string_view kMessage =
+      "BYE sip:a@b.c SIP/2.0\r\nTo: a\r\nCall-ID: 0\r\n\r\n";
+  Bytes message(kMessage.begin(), kMessage.end());
+  message[message.size() - 5] += script.Below(3);
+  if (script.Below(4) == 0) {
+    message[script.Byte() % message.size()] = script.Byte();
+  }
+  return message;
+}
+
 Bytes PacketBetween(Script& script, const Endpoint& from, const Endpoint& to,
                     uint32_t kind) {
   constexpr std::array<uint8_t, 10> kFlags = {
@@ -163,14 +190,17 @@ Bytes PacketBetween(Script& script, const Endpoint& from, const Endpoint& to,
           from.address, to.address, kProtocolTcp,
           Tcp(from, to, {.flags = script.Of(kFlags), .data = data}));
     case 6:
-    case 7:
       return IpPacket(from.address, to.address, kProtocolUdp,
                       Udp(from, to, data));
+    case 7:
+    case 12:
+      return IpPacket(from.address, to.address, kProtocolUdp,
+                      Udp(from, to, SipMessage(script)));
     case 8: {  // A fragment, first or later.
       if (!v4) return IpPacket(from.address, to.address, 47, data);
       const bool first = script.Below(2) != 0;
-      Bytes body = Udp(from, to, Bytes(40));
-      body.resize(first ? 16 : 24);
+      Bytes body = Udp(from, to, SipMessage(script));
+      body.resize(first ? body.size() / 8 * 8 : 24);
       return Ipv4(from.address, to.address, kProtocolUdp, body,
                   {.id = static_cast<uint16_t>(script.Below(16)),
                    .fragment = static_cast<uint16_t>(first ? 0x2000 : 2)});

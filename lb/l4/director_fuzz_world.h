@@ -69,7 +69,8 @@ const std::vector<std::shared_ptr<const config::Model>>& Models();
 // All well; nobody answers ARP; a thin link and no punt; a dead link.
 const std::vector<std::shared_ptr<const ForwardingView>>& Views();
 
-// One of twelve kinds: TCP, UDP, fragments, ICMP errors, echo, and others.
+// One of thirteen kinds: TCP, UDP, SIP, fragments, ICMP errors, echo, and
+// others.
 Bytes PacketBetween(Script& script, const Endpoint& from, const Endpoint& to,
                     uint32_t kind);
 Bytes ArpPacket(const Address& sender, const Address& target, bool reply);
