@@ -248,6 +248,11 @@ http {{
     {listen}
     location / {{ return 200 "server {number} $server_addr $request_uri\\n"; }}
     location /files/ {{ alias {files}/; }}
+    # /login/NAME/VALUE sets that cookie.
+    location ~ ^/login/(?<name>\w+)/(?<value>\w+)$ {{
+      add_header Set-Cookie "$name=$value; Path=/";
+      return 200 "server {number} $server_addr $request_uri\\n";
+    }}
   }}
 }}
 """
