@@ -115,7 +115,11 @@ void EpollReactor::Try(Operation* op, uint32_t events) {
       return Settle(op, tried, result);
     }
     case Operation::Kind::kReceive: {
-      const Tried tried = TryReceive(op, &result);
+      // With an event in hand, what comes after a short result brings another;
+      // the peer's end may be in this one already.
+      const bool until_short =
+          (events & EPOLLIN) != 0 && (events & (EPOLLRDHUP | kAlways)) == 0;
+      const Tried tried = TryReceive(op, &result, until_short);
       return Settle(op, tried, result);
     }
     case Operation::Kind::kConnect:

@@ -158,7 +158,8 @@ ReactorCore::Tried ReactorCore::TryAccept(Operation* op, int32_t* result) {
   return Tried::kAgain;
 }
 
-ReactorCore::Tried ReactorCore::TryReceive(Operation* op, int32_t* result) {
+ReactorCore::Tried ReactorCore::TryReceive(Operation* op, int32_t* result,
+                                           bool until_short) {
   for (int i = 0; i < kTriesPerTurn; ++i) {
     if (buffers_.free_count() == 0) return Tried::kNoBuffer;
     const uint16_t id = buffers_.Take();
@@ -175,6 +176,9 @@ ReactorCore::Tried ReactorCore::TryReceive(Operation* op, int32_t* result) {
     Deliver(op, static_cast<int32_t>(n),
             buffers_.Lend(id, static_cast<size_t>(n)));
     if (op->cancelled_) return Tried::kCancelled;
+    if (until_short && static_cast<size_t>(n) < buffers_.size()) {
+      return Tried::kWouldBlock;
+    }
   }
   return Tried::kAgain;
 }

@@ -99,7 +99,8 @@ class ReactorCore : public Reactor {
     kCancelled,   // Cancelled by its handler, so it is in the queue.
   };
   Tried TryAccept(Operation* op, int32_t* result);
-  Tried TryReceive(Operation* op, int32_t* result);
+  // `until_short`: a result that fills no buffer was all there is.
+  Tried TryReceive(Operation* op, int32_t* result, bool until_short = false);
 
   // An eventfd and a timerfd: the backend watches both for input, edge
   // triggered, and calls OnWakeReadable() for the first.
