@@ -329,12 +329,19 @@ void HttpConnection::PumpTunnel(Instant now) {
 
 void HttpConnection::AfterAnswer(Instant now) {
   if (!keep_alive_ || draining_) {
-    CloseWhenSent(!client_ended_);
+    CloseWhenSent(!client_ended_ && MayStillSend());
     return;
   }
   reader_.Begin();
   state_ = State::kHead;
   deadline_ = now + settings_.stream.idle_timeout;
+}
+
+// A client that has asked for the end sends no more (RFC 9112 §9.6), but for an
+// empty line that old ones put after a body.
+bool HttpConnection::MayStillSend() const {
+  const http::RequestHead& head = reader_.head();
+  return head.keep_alive || head.has_body() || !input_.empty();
 }
 
 void HttpConnection::RefuseRequest() {

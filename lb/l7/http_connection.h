@@ -88,6 +88,7 @@ class HttpConnection final : private ResponseSink {
   void PumpTunnel(Instant now);
   void StartExchange(Instant now);
   void AfterAnswer(Instant now);
+  bool MayStillSend() const;
   void RefuseRequest();
   void CloseWhenSent(bool linger);
   void Reset();

@@ -85,6 +85,23 @@ TEST_F(HttpConnectionTest, Http10ClosesUnlessAskedNotTo) {
   EXPECT_TRUE(rig().client_closed);
 }
 
+// RFC 9112 §9.6: who sends "close" sends no further request.
+TEST_F(HttpConnectionTest, AClientThatAsksForTheEndIsNotWaitedFor) {
+  rig().Client("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  rig().Connected();
+  rig().Server(kOk);
+  EXPECT_EQ(rig().TakeLog(), "connect:1 release close-client ");
+}
+
+TEST_F(HttpConnectionTest, AnEmptyLineMayComeBehindABody) {
+  rig().Client(
+      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n"
+      "Connection: close\r\n\r\nab");
+  rig().Connected();
+  rig().Server(kOk);
+  EXPECT_EQ(rig().TakeLog(), "connect:1 release linger-close ");
+}
+
 TEST_F(HttpConnectionTest, ChunksAreUnmadeForHttp10) {
   rig().Client("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
   rig().Connected();

@@ -336,11 +336,9 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
 }  // namespace
 
 void StartProxied(ProxyContext& context, std::shared_ptr<ProxyService> service,
-                  UniqueFd fd) {
-  SetNoDelay(fd.get());
+                  UniqueFd fd, const Endpoint& local) {
   if (service->tos != 0) (void)SetTos(fd.get(), service->tos);
-  const l7::Client client = {SocketAddress::Peer(fd.get()).endpoint(),
-                             SocketAddress::Local(fd.get()).endpoint(),
+  const l7::Client client = {SocketAddress::Peer(fd.get()).endpoint(), local,
                              service->tls != nullptr};
   l7::Ticket ticket;
   if (service->limits != nullptr) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "io/base/address.h"
 #include "io/base/instant.h"
 #include "io/reactor.h"
 #include "io/unique_fd.h"
@@ -115,9 +116,9 @@ struct ProxyContext {
   ProxiedList list{};
 };
 
-// Takes over a client's accepted connection.
+// Takes over a client's connection, accepted at `local`.
 void StartProxied(ProxyContext& context, std::shared_ptr<ProxyService> service,
-                  UniqueFd client);
+                  UniqueFd client, const Endpoint& local);
 
 }  // namespace ballast::run
 

@@ -6,6 +6,8 @@
 
 #include "io/base/check.h"
 #include "io/base/status_macros.h"
+#include "io/socket_address.h"
+#include "io/tcp_socket.h"
 #include "lb/run/alarm.h"
 
 namespace ballast::run {
@@ -14,12 +16,14 @@ struct ProxyThread::Listener {
   ProxyThread* owner;  // Null: left.
   std::shared_ptr<ProxyService> service;
   UniqueFd fd;
+  const Endpoint local = SocketAddress::Local(fd.get()).endpoint();
   // After an error, for lack of descriptors say: not at once again.
   Alarm retry{*owner->reactor_, [this] { Accept(); }};
   Operation accept = Operation::To<&Listener::OnAccept>(this);
 
   Listener(ProxyThread* o, std::shared_ptr<ProxyService> s, UniqueFd f)
       : owner(o), service(std::move(s)), fd(std::move(f)) {
+    SetNoDelay(fd.get());  // What is accepted inherits it.
     Accept();
   }
   void Accept() { owner->reactor_->Accept(&accept, fd.get()); }
@@ -140,7 +144,7 @@ void ProxyThread::OnAccepted(Listener& listener, UniqueFd client) {
     return;
   }
   ++stats_.accepted;
-  StartProxied(context_, listener.service, std::move(client));
+  StartProxied(context_, listener.service, std::move(client), listener.local);
 }
 
 void ProxyThread::CutAll() {
