@@ -85,7 +85,9 @@ Orders HttpConnection::ClientGone(Instant now) {
 }
 
 Orders HttpConnection::ClientSent(Instant now, size_t count) {
-  to_client_.Sent(count);
+  // A slow client must not keep much between its requests.
+  to_client_.Sent(count, exchange_.done() ? SendBuffer::kKeptBytes
+                                          : 2 * settings_.stream.buffer_max);
   if (state_ == State::kClosed) return Orders();
   if (state_ == State::kClosing) {
     deadline_ = now + settings_.stream.idle_timeout;

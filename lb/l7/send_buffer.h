@@ -2,7 +2,8 @@
 // move, and those that wait behind them.
 //
 // One send at a time: Take() lends everything there is, Sent() gives it back.
-// Cost  bytes are copied in once; buffers keep up to kKeptBytes when empty.
+// Cost  bytes are copied in once; buffers keep up to kKeptBytes when empty, or
+//       what Sent() is told to leave them, for more of the same message.
 #ifndef LB_L7_SEND_BUFFER_H_
 #define LB_L7_SEND_BUFFER_H_
 
@@ -50,14 +51,14 @@ class SendBuffer {
   }
 
   // The send ended: the first `count` bytes of it have gone.
-  void Sent(size_t count) {
+  void Sent(size_t count, size_t kept = kKeptBytes) {
     BALLAST_CHECK(lent_ && count <= sending_.size() - sent_);
     lent_ = false;
     sent_ += count;
     if (empty()) {
       sent_ = 0;
-      Empty(&sending_);
-      Empty(&queued_);
+      Empty(&sending_, kept);
+      Empty(&queued_, kept);
     }
   }
 
@@ -72,9 +73,9 @@ class SendBuffer {
   void ClearQueued() { Empty(&queued_); }
 
  private:
-  static void Empty(std::string* bytes) {
+  static void Empty(std::string* bytes, size_t kept = kKeptBytes) {
     bytes->clear();
-    if (bytes->capacity() > kKeptBytes) std::string().swap(*bytes);
+    if (bytes->capacity() > kept) std::string().swap(*bytes);
   }
 
   std::string sending_;

@@ -174,9 +174,9 @@ void Leg::Pump() {
   }
   const size_t pending = tls_->cipher_pending();
   if (pending == 0) return;
-  cipher_.resize(pending);
-  cipher_.resize(tls_->TakeCipher(cipher_));
-  reactor_.Send(&send_, fd_.get(), cipher_);
+  if (cipher_.size() < pending) cipher_.resize(pending);
+  cipher_size_ = tls_->TakeCipher(cipher_);
+  reactor_.Send(&send_, fd_.get(), std::span(cipher_).first(cipher_size_));
 }
 
 void Leg::Alert() {
@@ -202,7 +202,7 @@ void Leg::Send(std::span<const uint8_t> bytes) {
 
 void Leg::OnSend(Completion completion) {
   const auto sent = static_cast<size_t>(std::max(completion.result, 0));
-  const size_t wanted = tls_ != nullptr ? cipher_.size() : send_size_;
+  const size_t wanted = tls_ != nullptr ? cipher_size_ : send_size_;
   const bool failed = sent < wanted;
   if (tls_ != nullptr && !failed && !closed_) {
     Pump();

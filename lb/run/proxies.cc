@@ -167,6 +167,7 @@ absl::Status Proxies::Start(const config::Model& model) {
     options.connections_max = model.limits.l7_connections / threads;
     options.pool.per_key_max = model.l7.idle_server_connections;
     options.reactor.log = options_.log;
+    options.reactor.buffer_size = 16 << 10;  // As a TLS record.
     if (options_.force_epoll) {
       options.reactor.backend = ReactorOptions::Backend::kEpoll;
     }
