@@ -91,7 +91,6 @@ class SyncUnit : public ReplicationHost {
     stream_bytes_ += 4 + message_.size();
     return true;
   }
-  void ApplyL7(Instant, const L7Record&) override {}
 
   Replicator replicator_;
   Sealer sealer_;

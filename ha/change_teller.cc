@@ -27,12 +27,14 @@ ChangeTeller::ChangeTeller(const ReplicationOptions& options, StateTable& table,
       pacer_(pacer),
       stats_(stats),
       packer_(kFront, options.payload_max, options.syncid),
-      batch_(kBatch) {}
+      batch_(kBatch),
+      entries_(options.l7 == nullptr ? 0 : kBatch) {}
 
 void ChangeTeller::Start(Instant now, uint64_t lost) {
   lost_ = lost;
   next_sum_ = now + options_.sum_period;
   look_at_ = now;
+  entries_at_ = now;
 }
 
 void ChangeTeller::OnTableChanged(Instant now) {
@@ -46,22 +48,9 @@ void ChangeTeller::Stop() {
   ask_anew_ = backlog_ = false;
 }
 
-void ChangeTeller::Clear() {
-  Stop();
-  l7_.clear();
-}
-
-void ChangeTeller::Add(const L7Record& record) {
-  if (l7_.size() >= options_.queue_max) {
-    ++stats_.overflow;
-    return;
-  }
-  l7_.push_back(record);
-}
-
 void ChangeTeller::Finish(Instant now) {
   NoticeLoss();
-  for (; !l7_.empty(); l7_.pop_front()) Pack(now, l7_.front());
+  if (!TakeEntries(now, /*paced=*/false)) ++stats_.left_untold;
   if (options_.l4) {
     if (sum_) {
       TakeChanges(now, /*paced=*/false);
@@ -92,6 +81,9 @@ Instant ChangeTeller::deadline(Instant now) const {
   } else if (!options_.told_of_changes) {
     at = now + options_.flush_after / 2;
   }
+  if (options_.l7 != nullptr) {
+    at = std::min(at, std::max(entries_at_, now + kSoon));
+  }
   if (!packer_.empty()) {
     at = std::min(at, std::max(packed_ + options_.flush_after, now + kSoon));
   }
@@ -99,7 +91,7 @@ Instant ChangeTeller::deadline(Instant now) const {
 }
 
 void ChangeTeller::NoticeLoss() {
-  const uint64_t lost = table_.changes_lost();
+  const uint64_t lost = ChangesLost(options_, table_);
   if (lost <= lost_) return;
   stats_.overflow += lost - lost_;
   lost_ = lost;
@@ -154,6 +146,21 @@ bool ChangeTeller::TakeChanges(Instant now, bool paced) {
   return false;
 }
 
+bool ChangeTeller::TakeEntries(Instant now, bool paced) {
+  if (options_.l7 == nullptr) return true;
+  const uint64_t sent = stats_.datagrams_sent;
+  for (size_t taken = 0;;) {
+    const bool enough =
+        paced ? taken >= kTakeMax || !pacer_.ready()
+              : stats_.datagrams_sent - sent >= options_.queue_max;
+    if (enough) return false;
+    const size_t count = options_.l7->TakeChanges(now, entries_);
+    if (count == 0) return true;
+    taken += count;
+    for (size_t i = 0; i < count; ++i) Pack(now, entries_[i]);
+  }
+}
+
 bool ChangeTeller::TakeUntold(Instant now, bool paced) {
   const uint64_t sent = stats_.datagrams_sent;
   for (int piece = 0; !untold_->done; ++piece) {
@@ -171,10 +178,13 @@ bool ChangeTeller::TakeUntold(Instant now, bool paced) {
 void ChangeTeller::Tell(Instant now) {
   look_at_ = Instant::Never();
   NoticeLoss();
-  for (; !l7_.empty() && pacer_.ready(); l7_.pop_front()) {
-    Pack(now, l7_.front());
+  backlog_ = false;
+  if (now >= entries_at_) {
+    // Nobody says when there are some: it would cost every request.
+    const bool all = TakeEntries(now, /*paced=*/true);
+    entries_at_ = now + (all ? options_.flush_after : kSoon);
   }
-  backlog_ = !l7_.empty();
+  if (ask_anew_ && !options_.l4) PackSum(now);
   if (options_.l4) {
     if (!sum_ && (now >= next_sum_ || ask_anew_)) {
       sum_ = table_.Mark(now);

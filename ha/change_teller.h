@@ -1,14 +1,13 @@
-// Takes the table's changes, packs them into datagrams and sends these at the
+// Takes the tables' changes, packs them into datagrams and sends these at the
 // allowed pace, with a sum now and then (R3) or the advice to ask anew (R5).
 //
-// Cost     a Tell(): at most 2 * kTakeMax changes.
+// Cost     a Tell(): at most 3 * kTakeMax changes.
 // Threads  one.
 #ifndef HA_CHANGE_TELLER_H_
 #define HA_CHANGE_TELLER_H_
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -29,13 +28,11 @@ class ChangeTeller {
                ReplicationHost& host, OutgoingChanges& outgoing, Pacer& pacer,
                ReplicatorStats& stats);
 
-  // A transfer has ended. `lost`: the table's changes_lost() as far as the
-  // follower knows of it.
+  // A transfer has ended. `lost`: ChangesLost() as far as the follower knows of
+  // it.
   void Start(Instant now, uint64_t lost);
-  // What was taken and not sent yet is not sent. L7 entries wait on, as nothing
-  // else tells of them, unless Clear().
+  // What was taken and not sent yet is not sent.
   void Stop();
-  void Clear();
 
   void Tell(Instant now);
   // The table has changes: soon they are told.
@@ -50,7 +47,6 @@ class ChangeTeller {
 
   // With the next datagram.
   void AskAnew() { ask_anew_ = true; }
-  void Add(const L7Record& record);
 
   // When to Tell() again.
   Instant deadline(Instant now) const;
@@ -58,6 +54,8 @@ class ChangeTeller {
  private:
   // Changes into datagrams, up to a Mark() if there is one. True: none left.
   bool TakeChanges(Instant now, bool paced);
+  // The same of L7 entries.
+  bool TakeEntries(Instant now, bool paced);
   // Of what is not told, by untold_. True: none left.
   bool TakeUntold(Instant now, bool paced);
   void NoticeLoss();
@@ -76,7 +74,8 @@ class ChangeTeller {
   SyncPacker packer_;
   Instant packed_;  // When the first of its records was.
   std::vector<SyncRecord> batch_;
-  std::deque<L7Record> l7_;
+  std::vector<L7Record> entries_;
+  Instant entries_at_;    // When to look for their changes.
   bool backlog_ = false;  // More to take than the pace allowed.
   Instant look_at_;       // For changes.
   uint64_t lost_ = 0;

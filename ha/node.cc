@@ -272,10 +272,6 @@ void Node::SetKeys(std::span<const PairKey> keys) {
   opener_.SetKeys(keys);
 }
 
-void Node::TellL7(Instant now, const L7Record& record) {
-  if (role() == Role::kActive) replicator_.TellL7(now, record);
-}
-
 void Node::SendSync(Instant now, std::span<const uint8_t> payload) {
   out_.clear();
   sealer_.Seal(EnvelopeType::kSync, payload, out_);
@@ -287,10 +283,6 @@ bool Node::SendStream(Instant now, std::span<const uint8_t> payload) {
   out_.clear();
   sealer_.Seal(EnvelopeType::kStream, payload, out_);
   return host_.SendStream(now, out_);
-}
-
-void Node::ApplyL7(Instant now, const L7Record& record) {
-  host_.OnL7(now, record);
 }
 
 bool Node::ReadyToYield(Instant now) {

@@ -40,7 +40,6 @@
 #include "ha/advert.h"
 #include "ha/election.h"
 #include "ha/envelope.h"
-#include "ha/l7_record.h"
 #include "ha/replicator.h"
 #include "ha/state_table.h"
 #include "io/base/instant.h"
@@ -69,7 +68,6 @@ class Node : private Replicator::Host {
     // -- What the partner tells.
     virtual void OnConfig(Instant now, uint64_t generation,
                           std::span<const uint8_t> config) = 0;
-    virtual void OnL7(Instant now, const L7Record& record) = 0;
     // Unpredictable bytes.
     virtual void FillRandom(std::span<uint8_t> bytes) = 0;
   };
@@ -137,7 +135,6 @@ class Node : private Replicator::Host {
   // older, should it become active. From within OnConfig() too.
   void KeepConfig(uint64_t generation, std::vector<uint8_t> config);
   void SetKeys(std::span<const PairKey> keys);
-  void TellL7(Instant now, const L7Record& record);
 
   // -- Outcome --------------------------------------------------------------
   Role role() const { return election_.role(); }
@@ -152,7 +149,6 @@ class Node : private Replicator::Host {
   // Replicator::Host.
   void SendSync(Instant now, std::span<const uint8_t> payload) override;
   bool SendStream(Instant now, std::span<const uint8_t> payload) override;
-  void ApplyL7(Instant now, const L7Record& record) override;
 
   PeerSession::Challenge FreshChallenge();
   // Opens and, but for adverts, wants it fresh.

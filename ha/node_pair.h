@@ -15,6 +15,7 @@
 
 #include "absl/time/time.h"
 #include "ha/envelope.h"
+#include "ha/fake_l7_table.h"
 #include "ha/fake_state_table.h"
 #include "ha/node.h"
 #include "io/base/instant.h"
@@ -28,6 +29,7 @@ class NodePair {
   struct Options {
     Replicator::Options replication;
     std::array<PairKey, 2> keys = {PairKey{7}, PairKey{7}};
+    bool l7 = false;  // Entries of layer 7 are told.
     // Both are there, and the stream is, before the test begins.
     bool together = true;
   };
@@ -44,12 +46,12 @@ class NodePair {
   // What a unit's host was asked for.
   struct Asked {
     std::vector<std::pair<uint64_t, Bytes>> configs;
-    std::vector<L7Record> l7;
     int reannounced = 0;
   };
 
   Node& node(int i) { return *units_[i]->node; }
   FakeStateTable& table(int i) { return units_[i]->table; }
+  FakeL7Table& l7(int i) { return units_[i]->l7; }
   Asked& asked(int i) { return units_[i]->asked; }
   Instant now() const { return now_; }
 
@@ -109,12 +111,13 @@ class NodePair {
     Unit(NodePair& world, int which, BootId start)
         : pair(world), number(which), boot(start), random(start) {}
 
-    Node::Options MakeOptions() const {
+    Node::Options MakeOptions() {
       Node::Options options;
       options.election.mode = number == 0 ? Mode::kFirst : Mode::kSecond;
       options.election.interval = absl::Milliseconds(100);
       options.election.syncs = true;
       options.replication = pair.options_.replication;
+      if (pair.options_.l7) options.replication.l7 = &l7;
       options.replication.seed = boot;
       options.keys = {pair.options_.keys[static_cast<size_t>(number)]};
       options.unit = static_cast<uint16_t>(number);
@@ -155,9 +158,6 @@ class NodePair {
                                  Bytes(config.begin(), config.end()));
       node->KeepConfig(generation, asked.configs.back().second);
     }
-    void OnL7(Instant, const L7Record& record) override {
-      asked.l7.push_back(record);
-    }
     void FillRandom(std::span<uint8_t> bytes) override {
       for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
     }
@@ -167,6 +167,7 @@ class NodePair {
     const BootId boot;
     std::mt19937_64 random;
     FakeStateTable table;
+    FakeL7Table l7;
     Asked asked;
     std::unique_ptr<Node> node;
   };

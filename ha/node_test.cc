@@ -10,7 +10,6 @@
 #include "gtest/gtest.h"
 #include "ha/envelope.h"
 #include "ha/fake_state_table.h"
-#include "ha/l7_record.h"
 #include "ha/node_pair.h"
 #include "io/base/address.h"
 
@@ -32,13 +31,6 @@ uint64_t Refused(NodePair& pair, int unit) {
 uint64_t Refused(NodePair& pair, int unit, OpenError error, EnvelopeType type) {
   return pair.node(unit).stats().refused[static_cast<size_t>(error)]
                                         [static_cast<size_t>(type)];
-}
-L7Record Cookie(uint8_t name) {
-  return {.service = 5,
-          .mode = 1,
-          .key = {name},
-          .server = *Endpoint::Parse("10.0.0.1:80"),
-          .timeout_ms = 60'000};
 }
 
 // ---- Forming a pair --------------------------------------------------------
@@ -304,24 +296,37 @@ TEST(NodeTest, ANewActiveUnitGivesOnWhatItWasGiven) {
 // ---- Layer 7 ---------------------------------------------------------------
 
 TEST(NodeTest, PersistenceEntriesOfLayer7AreDelivered) {
-  NodePair pair({.replication = {.l7 = true}});
-  pair.node(0).TellL7(pair.now(), Cookie(1));
-  pair.node(1).TellL7(pair.now(), Cookie(2));  // A standby tells nothing.
+  NodePair pair({.l7 = true});
+  pair.l7(0).Put(FakeL7Table::Entry(1));
+  pair.l7(1).Put(FakeL7Table::Entry(2));  // A standby tells nothing.
   pair.Run(absl::Milliseconds(50));
-  EXPECT_THAT(pair.asked(1).l7, ElementsAre(Cookie(1)));
-  EXPECT_THAT(pair.asked(0).l7, IsEmpty());
+  EXPECT_THAT(pair.l7(1).entries(), SizeIs(2));
+  EXPECT_THAT(pair.l7(0).entries(), SizeIs(1));
 }
 
-// Nor are they kept for it: the store they are in belongs to the owner.
-TEST(NodeTest, PersistenceEntriesToldBeforeThePartnerCameAreNotGiven) {
-  NodePair pair({.replication = {.l7 = true}, .together = false});
+TEST(NodeTest, PersistenceEntriesOfBeforeThePartnerCameAreGiven) {
+  NodePair pair({.l7 = true, .together = false});
   pair.Run(absl::Milliseconds(500));
-  pair.node(0).TellL7(pair.now(), Cookie(1));
+  pair.l7(0).Put(FakeL7Table::Entry(1));
   ASSERT_TRUE(pair.Dial());
   pair.Run(absl::Milliseconds(200));
-  pair.node(0).TellL7(pair.now(), Cookie(2));
-  pair.Run(absl::Milliseconds(50));
-  EXPECT_THAT(pair.asked(1).l7, ElementsAre(Cookie(2)));
+  ASSERT_TRUE(pair.node(1).replicator().complete());
+  EXPECT_EQ(pair.l7(1).entries(), pair.l7(0).entries());
+}
+
+// What an entry became in the very moment of the hand-over.
+TEST(NodeTest, PersistenceEntriesAreToldBeforeTheRoleGoes) {
+  NodePair pair({.l7 = true});
+  ASSERT_TRUE(pair.node(0).RequestSwitchover(pair.now()).ok());
+  uint64_t made = 0;
+  while (pair.node(0).role() == Role::kActive) {
+    ASSERT_LT(made, 1000u);
+    pair.l7(0).Put(FakeL7Table::Entry(++made));
+    pair.Run(absl::Milliseconds(1));
+  }
+  pair.Run(absl::Milliseconds(300));
+  ASSERT_EQ(pair.node(1).role(), Role::kActive);
+  EXPECT_EQ(pair.l7(1).entries(), pair.l7(0).entries());
 }
 
 // ---- A hand-over tells all -------------------------------------------------

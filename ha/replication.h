@@ -8,7 +8,7 @@
 #include <span>
 
 #include "absl/time/time.h"
-#include "ha/l7_record.h"
+#include "ha/l7_table.h"
 #include "ha/state_table.h"
 #include "io/base/instant.h"
 
@@ -48,8 +48,6 @@ class ReplicationHost {
   virtual void SendSync(Instant now, std::span<const uint8_t> payload) = 0;
   // False: no stream, or no room in it now; try again later.
   virtual bool SendStream(Instant now, std::span<const uint8_t> payload) = 0;
-  // An L7 entry of the partner.
-  virtual void ApplyL7(Instant now, const L7Record& record) = 0;
 };
 
 // The bounds are no settings of an operator's: they decide what a bad day
@@ -61,7 +59,9 @@ class ReplicationHost {
 // whole table.
 struct ReplicationOptions {
   bool l4 = true;  // Inter HA L4 TCP Connection Updates.
-  bool l7 = false;
+  // Inter HA L7 Persistence Updates; null: none are told or taken. Outlives
+  // what it is given to.
+  L7Table* l7 = nullptr;
   size_t payload_max = 1400;  // Of a datagram, before it is sealed; >= 256.
   size_t queue_max = 4096;    // Datagrams.
   size_t burst_max = 64;
@@ -77,6 +77,13 @@ struct ReplicationOptions {
   uint8_t syncid = 0;
   uint64_t seed = 0;  // Makes transfer ids.
 };
+
+// Of both tables.
+inline uint64_t ChangesLost(const ReplicationOptions& options,
+                            const StateTable& table) {
+  return table.changes_lost() +
+         (options.l7 == nullptr ? 0 : options.l7->changes_lost());
+}
 
 }  // namespace ballast::ha
 

@@ -32,7 +32,7 @@ ReplicationFollower::ReplicationFollower(const ReplicationOptions& options,
       table_(table),
       host_(host),
       stats_(stats),
-      applier_(options, table, host, stats),
+      applier_(options, table, stats),
       taker_(options, table, applier_, stats),
       incoming_(options.queue_max),
       ids_(options.seed) {}

@@ -26,7 +26,7 @@ ReplicationLeader::ReplicationLeader(const ReplicationOptions& options,
       pacer_(options.burst_max),
       teller_(options, table, host, outgoing_, pacer_, stats),
       giver_(options, table, outgoing_, stats),
-      applier_(options, table, host, stats),
+      applier_(options, table, stats),
       taker_(options, table, applier_, stats) {}
 
 // -- Roles ------------------------------------------------------------------
@@ -41,11 +41,11 @@ void ReplicationLeader::Begin(Instant now, bool stream) {
 
 void ReplicationLeader::End(Instant now) {
   if (phase_ == Phase::kGiving || phase_ == Phase::kTelling) {
-    table_.StopTelling(now);
+    StopTelling(now);
   }
   taker_.Abandon(now);
   giver_.Stop();
-  teller_.Clear();
+  teller_.Stop();
   done_.reset();
   blocked_ = false;
   phase_ = Phase::kIdle;
@@ -58,7 +58,7 @@ void ReplicationLeader::Finish(Instant now) {
   taker_.Abandon(now);
   giver_.Stop();
   if (phase_ == Phase::kTelling) teller_.Finish(now);
-  if (phase_ != Phase::kAlone) table_.StopTelling(now);
+  if (phase_ != Phase::kAlone) StopTelling(now);
   phase_ = Phase::kFinished;
   FinishGiveTable(false);
   Reckon(now);
@@ -70,10 +70,15 @@ void ReplicationLeader::TellAll(Instant now) {
   Tick(now);
 }
 
-void ReplicationLeader::BeAlone(Instant now) {
+void ReplicationLeader::StopTelling(Instant now) {
   table_.StopTelling(now);
+  if (options_.l7 != nullptr) options_.l7->StopTelling();
+}
+
+void ReplicationLeader::BeAlone(Instant now) {
+  StopTelling(now);
   giver_.Stop();
-  teller_.Clear();
+  teller_.Stop();
   blocked_ = false;
   outgoing_.StartLeadership();
   phase_ = Phase::kAlone;
@@ -235,14 +240,6 @@ void ReplicationLeader::FinishGiveTable(bool complete) {
 }
 
 // -- Changes ----------------------------------------------------------------
-
-void ReplicationLeader::TellL7(const L7Record& record) {
-  if (!options_.l7 || (phase_ != Phase::kGiving && phase_ != Phase::kTelling) ||
-      giver_.merge()) {
-    return;
-  }
-  teller_.Add(record);
-}
 
 void ReplicationLeader::OnRepair(Instant now,
                                  std::span<const SyncRange> ranges) {

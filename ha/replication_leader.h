@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "ha/change_teller.h"
-#include "ha/l7_record.h"
 #include "ha/outgoing_changes.h"
 #include "ha/replication.h"
 #include "ha/state_table.h"
@@ -44,7 +43,6 @@ class ReplicationLeader {
 
   void GiveTable(Instant now, std::function<void(bool complete)> done);
   void Resync(Instant now);
-  void TellL7(const L7Record& record);
 
   void OnRepair(Instant now, std::span<const SyncRange> ranges);
   void OnStreamUp(Instant now);
@@ -68,6 +66,7 @@ class ReplicationLeader {
   void OnRequest(Instant now, const TransferRequest& request);
   void OnDone(const TransferDone& done);
   void OnMerge(Instant now, TableTaker::Outcome outcome);
+  void StopTelling(Instant now);
   // Nobody is told from here on; who was, learns that by the leadership.
   void BeAlone(Instant now);
   void Give(Instant now);

@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "ha/fake_l7_table.h"
 #include "ha/fake_state_table.h"
-#include "ha/l7_record.h"
 #include "ha/replicator.h"
 #include "io/base/instant.h"
 
@@ -37,10 +37,11 @@ class ReplicationPair {
   // One unit.
   class Unit : public ReplicationHost {
    public:
-    Unit(ReplicationPair& pair, int index, const Replicator::Options& options,
-         size_t changes_max)
+    Unit(ReplicationPair& pair, int index, Replicator::Options options,
+         size_t changes_max, bool with_l7)
         : table(changes_max),
-          replicator(options, table, *this),
+          replicator(With(std::move(options), with_l7 ? &l7 : nullptr), table,
+                     *this),
           pair_(pair),
           index_(index) {}
 
@@ -52,26 +53,29 @@ class ReplicationPair {
     bool SendStream(Instant, std::span<const uint8_t> payload) override {
       return pair_.TransmitStream(1 - index_, payload);
     }
-    void ApplyL7(Instant, const L7Record& record) override {
-      l7.push_back(record);
-    }
 
     FakeStateTable table;
+    FakeL7Table l7;
     Replicator replicator;
     std::vector<std::vector<uint8_t>> datagrams;  // Sent.
-    std::vector<L7Record> l7;                     // Applied.
 
    private:
+    static Replicator::Options With(Replicator::Options options, L7Table* l7) {
+      options.l7 = l7;
+      return options;
+    }
+
     ReplicationPair& pair_;
     const int index_;
   };
 
   explicit ReplicationPair(const Replicator::Options& options = {},
-                           uint64_t seed = 1, size_t changes_max = 100000)
-      : options_(options), changes_max_(changes_max), prng_(seed) {
+                           uint64_t seed = 1, size_t changes_max = 100000,
+                           bool l7 = false)
+      : options_(options), changes_max_(changes_max), l7_(l7), prng_(seed) {
     for (int i = 0; i < 2; ++i) {
       options_.seed = prng_();
-      units_[i] = std::make_unique<Unit>(*this, i, options_, changes_max);
+      units_[i] = std::make_unique<Unit>(*this, i, options_, changes_max, l7_);
     }
   }
 
@@ -114,7 +118,7 @@ class ReplicationPair {
     if (stream_) StreamDown();
     wire_.clear();
     options_.seed = prng_();
-    units_[i] = std::make_unique<Unit>(*this, i, options_, changes_max_);
+    units_[i] = std::make_unique<Unit>(*this, i, options_, changes_max_, l7_);
   }
 
   void Run(absl::Duration duration) {
@@ -209,6 +213,7 @@ class ReplicationPair {
 
   Replicator::Options options_;
   const size_t changes_max_;
+  const bool l7_;
   Instant now_ = Instant::FromNanos(1'000'000'000);
   std::mt19937_64 prng_;
   Link link_;

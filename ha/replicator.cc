@@ -63,10 +63,6 @@ void Replicator::GiveTable(Instant now,
 
 void Replicator::Resync(Instant now) { state_->leader.Resync(now); }
 
-void Replicator::TellL7(Instant, const L7Record& record) {
-  state_->leader.TellL7(record);
-}
-
 // -- Events -----------------------------------------------------------------
 
 void Replicator::OnSync(Instant now, std::span<const uint8_t> payload) {

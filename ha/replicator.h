@@ -1,8 +1,9 @@
 // Keeps the partner's tables equal to this unit's, or this unit's to the
 // partner's: a leader tells, a follower is told.
 //
-// Pure: bytes go in and out through Host, tables through StateTable. What is
-// said is sealed and proven fresh by the owner before it gets here.
+// Pure: bytes go in and out through Host, tables through StateTable and
+// L7Table. What is said is sealed and proven fresh by the owner before it gets
+// here.
 //
 //   leader                                     follower
 //     <- request ------------------------------  (on becoming follower)
@@ -15,7 +16,7 @@
 // R1  a follower applies changes in the order of their positions, no other way.
 //     A missing one is asked for again; one the leader no longer has, or a sum
 //     that differs, makes it ask for the whole table (with growing pauses).
-// R2  while a table is given, changes go into the same stream between its
+// R2  while the tables are given, changes go into the same stream between its
 //     pieces; its end names the position from which datagrams count.
 // R3  every second, and at Finish(), the leader adds the sum of its table (what
 //     is told: state_table.h) to the changes; the follower compares at that
@@ -30,6 +31,9 @@
 //     handed over: while the leader still serves, TellAll(), at the usual pace;
 //     and what began since, at Finish(). More than queue_max datagrams at
 //     Finish() are not sent: what then remains untold is lost, and counted.
+// R8  L7 entries are part of the whole table and of the changes, at Finish()
+//     too; no sum has them. One that went while the follower was away remains
+//     there until its timeout.
 //
 // complete()  a follower that has all of the table, no change missing, and sums
 //     that agreed when last compared. (A position heard of counts as missing
@@ -67,9 +71,8 @@
 //   each time up to 60 s, until a sum agrees.
 //
 // Bounds   outgoing: queue_max datagrams kept for repair; incoming: as many out
-//          of order; queue_max L7 entries waiting. Pacing: burst_max datagrams
-//          each millisecond, and what a stream takes. L7 entries told before
-//          the partner came are not told again.
+//          of order. Pacing: burst_max datagrams each millisecond, and what a
+//          stream takes.
 // Errors   what cannot be decoded is dropped and counted.
 // Threads  one.
 #ifndef HA_REPLICATOR_H_
@@ -80,7 +83,6 @@
 #include <memory>
 #include <span>
 
-#include "ha/l7_record.h"
 #include "ha/replication.h"
 #include "ha/state_table.h"
 #include "io/base/instant.h"
@@ -115,9 +117,6 @@ class Replicator {
   void GiveTable(Instant now, std::function<void(bool complete)> done);
   // Leader: gives the follower everything anew ("resync").
   void Resync(Instant now);
-
-  // Tells of an L7 entry (leader with l7; else ignored).
-  void TellL7(Instant now, const L7Record& record);
 
   // -- Events ---------------------------------------------------------------
   void OnSync(Instant now, std::span<const uint8_t> payload);

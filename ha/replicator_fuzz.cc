@@ -25,7 +25,7 @@ enum Scenario : uint8_t { kHaving, kWaiting, kTelling, kAlone, kFinished };
 
 class World {
  public:
-  explicit World(uint8_t scenario) : pair_({.l7 = true}) {
+  explicit World(uint8_t scenario) : pair_({}, 1, 100000, /*l7=*/true) {
     pair_.on_stream = [this](int to, std::span<const uint8_t> message) {
       if (to == 0 && message[0] == uint8_t(StreamMessage::kRequest)) {
         request_ = DecodeRequest(message.subspan(1))->id;

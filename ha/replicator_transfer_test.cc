@@ -2,6 +2,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ha/fake_l7_table.h"
 #include "ha/fake_state_table.h"
 #include "ha/replication_pair.h"
 #include "ha/replicator.h"
@@ -20,8 +21,9 @@ SyncRecord Connection(uint32_t n) { return FakeStateTable::Connection(n); }
 
 class ReplicatorTransferTest : public ::testing::Test {
  protected:
-  void Make(const Replicator::Options& options) {
-    pair_ = std::make_unique<ReplicationPair>(options);
+  void Make(const Replicator::Options& options, size_t changes_max = 100000,
+            bool l7 = false) {
+    pair_ = std::make_unique<ReplicationPair>(options, 1, changes_max, l7);
   }
   void SetUp() override { Make({}); }
 
@@ -376,58 +378,136 @@ TEST_F(MergeTest, AFollowerTakesNone) {
 
 // -- What passes ------------------------------------------------------------
 
-L7Record Entry(uint64_t service) {
-  return {.service = service,
-          .mode = 1,
-          .key = {1, 2, 3},
-          .server = *Endpoint::Parse("10.0.0.1:80"),
-          .timeout_ms = 5000};
+L7Record Entry(uint64_t service, uint8_t port = 80) {
+  return FakeL7Table::Entry(service, port);
 }
 
 TEST_F(ReplicatorTransferTest, L7EntriesPassOnlyWithL7) {
   for (const bool l7 : {false, true}) {
-    Make({.l7 = l7});
-    a().replicator.TellL7(now(), Entry(1));  // Nobody follows yet.
+    Make({}, 100000, l7);
+    a().l7.Put(Entry(1));  // Nobody follows yet.
     pair_->Join();
-    a().replicator.TellL7(now(), Entry(2));
+    EXPECT_TRUE(b().replicator.complete());
+    EXPECT_EQ(b().l7.entries().size(), l7 ? 1 : 0);
+    a().l7.Put(Entry(2));
     Run(kSoon);
-    EXPECT_EQ(b().l7, l7 ? std::vector{Entry(2)} : std::vector<L7Record>());
+    EXPECT_EQ(b().l7.entries().size(), l7 ? 2 : 0);
+    a().l7.Erase(1);
+    a().l7.Put(Entry(2, 90));
+    Run(kSoon);
+    EXPECT_EQ(b().l7.entries() == a().l7.entries(), l7);
+    EXPECT_EQ(a().l7.telling(), l7);
+    a().replicator.Idle(now());
+    EXPECT_FALSE(a().l7.telling());
   }
 }
 
 TEST_F(ReplicatorTransferTest, AFollowerWithoutL7TakesNoEntries) {
-  Make({.l7 = true});
+  Make({}, 100000, true);
   pair_->Join();
-  a().replicator.TellL7(now(), Entry(2));
+  a().l7.Put(Entry(2));
   Run(kSoon);
   const auto datagram = a().datagrams.back();
-  Make({.l7 = false});
+  Make({});
   pair_->Join();
   b().replicator.OnSync(now(), datagram);
   EXPECT_EQ(b().replicator.stats().records_received, 1u);
-  EXPECT_THAT(b().l7, IsEmpty());
+  EXPECT_THAT(b().l7.entries(), IsEmpty());
 }
 
-TEST_F(ReplicatorTransferTest, L7EntriesThatWaitAreBounded) {
-  Make({.l7 = true, .queue_max = 10});
-  pair_->Join();
-  for (uint64_t n = 0; n < 15; ++n) a().replicator.TellL7(now(), Entry(n));
-  EXPECT_EQ(a().replicator.stats().overflow, 5u);
+// Of a transfer of both tables, long enough that either changes meanwhile.
+TEST_F(ReplicatorTransferTest, L7EntriesThatChangeMeanwhileComeInTheirPlace) {
+  Make({}, 100000, true);
+  pair_->set_stream_room(1);
+  Fill(a(), 0, 5000);
+  for (uint64_t n = 0; n < 5000; ++n) a().l7.Put(Entry(n));
+  a().replicator.Lead(now());
+  pair_->StreamUp();
+  b().replicator.Follow(now());
+  uint64_t n = 0;
+  while (!b().replicator.complete() && n < 5000) {
+    a().l7.Put(Entry(5000 - n, 90));
+    a().l7.Erase(n);
+    a().table.Put(Connection(5000 + static_cast<uint32_t>(n)));
+    ++n;
+    Run(absl::Microseconds(500));
+  }
+  EXPECT_GT(n, 20u);
+  ASSERT_TRUE(b().replicator.complete());
   Run(kSoon);
-  EXPECT_EQ(b().l7.size(), 10u);
+  EXPECT_EQ(b().l7.entries(), a().l7.entries());
+  EXPECT_EQ(b().replicator.stats().sums_differed, 0u);
+  EXPECT_EQ(b().replicator.stats().transfer_records,
+            a().replicator.stats().transfer_records);
+}
+
+// With connections or without.
+TEST_F(ReplicatorTransferTest, LostL7ChangesHaveEverythingGivenAnew) {
+  for (const bool l4 : {true, false}) {
+    Make({.l4 = l4}, 100000, true);
+    pair_->Join();
+    for (uint64_t n = 0; n < 1500; ++n) a().l7.Put(Entry(n));  // 1000 fit.
+    EXPECT_GT(a().l7.changes_lost(), 0u);
+    Run(absl::Seconds(5));
+    EXPECT_GT(a().replicator.stats().overflow, 0u);
+    EXPECT_EQ(b().replicator.stats().requests, 2u);
+    EXPECT_TRUE(b().replicator.complete());
+    EXPECT_EQ(b().l7.entries(), a().l7.entries());
+  }
+}
+
+TEST_F(ReplicatorTransferTest, L7EntriesAreToldAtTheEnd) {
+  Make({}, 100000, true);
+  pair_->Join();
+  a().l7.Put(Entry(1));
+  a().replicator.Finish(now());
+  EXPECT_FALSE(a().l7.telling());
+  Run(kSoon);
+  EXPECT_EQ(b().l7.entries(), a().l7.entries());
+  EXPECT_EQ(b().replicator.position(), a().replicator.position());
+  EXPECT_EQ(a().replicator.stats().left_untold, 0u);
+}
+
+TEST_F(ReplicatorTransferTest, L7EntriesToldAtTheEndAreBounded) {
+  Make({.queue_max = 4}, 100000, true);
+  pair_->Join();
+  for (uint64_t n = 0; n < 1000; ++n) a().l7.Put(Entry(n));
+  const uint64_t before = a().replicator.stats().datagrams_sent;
+  a().replicator.Finish(now());
+  EXPECT_LT(a().replicator.stats().datagrams_sent - before, 12u);
+  EXPECT_EQ(a().replicator.stats().left_untold, 1u);
+}
+
+TEST_F(ReplicatorTransferTest, AMergeRemovesNoL7Entries) {
+  Make({}, 100000, true);
+  a().replicator.Lead(now());
+  b().replicator.Lead(now());
+  pair_->set_stream_room(1);
+  Fill(a(), 0, 20000);
+  a().l7.Put(Entry(1));
+  a().l7.Put(Entry(2));
+  b().l7.Put(Entry(3));
+  a().replicator.GiveTable(now(), [](bool) {});
+  pair_->StreamUp();
+  Run(absl::Milliseconds(1));
+  a().l7.Erase(2);
+  pair_->set_stream_room(100);
+  Run(absl::Milliseconds(100));
+  EXPECT_EQ(b().l7.entries().size(), 3u);
+  EXPECT_EQ(b().table.connection_count(), 20000u);
 }
 
 TEST_F(ReplicatorTransferTest, ConnectionsPassOnlyWithL4) {
-  Make({.l4 = false, .l7 = true});
+  Make({.l4 = false}, 100000, true);
   Fill(a(), 0, 10);
   pair_->Join();
   EXPECT_TRUE(b().replicator.complete());
   Fill(a(), 10, 20);
-  a().replicator.TellL7(now(), Entry(1));
+  a().l7.Put(Entry(1));
   Run(absl::Seconds(3));
   EXPECT_FALSE(a().table.telling());
   EXPECT_EQ(b().table.connection_count(), 0u);
-  EXPECT_EQ(b().l7.size(), 1u);
+  EXPECT_EQ(b().l7.entries().size(), 1u);
   EXPECT_TRUE(b().replicator.complete());
 }
 

@@ -16,7 +16,6 @@ constexpr size_t kIpvsEntryMax = kIpvsEntryV6Size + 18 + 2;
 constexpr size_t kIpvsDetail = 18 + 2;
 constexpr size_t kGoneV4 = 14;
 constexpr size_t kGoneV6 = 38;
-constexpr size_t kL7Max = 8 + 1 + 1 + L7Record::kKeyMax + 18 + 4 + 8;
 constexpr size_t kSumSize = 16;
 constexpr size_t kRangeSize = 16;
 
@@ -91,7 +90,7 @@ SyncPacker::SyncPacker(size_t front, size_t size_max, uint8_t syncid)
                  std::min(size_max - front - kSectionHeader, kSectionMax),
              .detail = true}) {
   BALLAST_CHECK(size_max >= front + 224);
-  static_assert(kSectionHeader + kL7Max <= 224);
+  static_assert(kSectionHeader + L7Record::kSize <= 224);
   static_assert(kSectionHeader + kIpvsHeaderSize + kIpvsEntryMax <= 224);
   bytes_.reserve(size_max);
   bytes_.resize(front);
@@ -177,13 +176,10 @@ bool SyncPacker::Add(const L7Record& record) {
   if (taken_) Clear();
   const size_t open =
       open_ == SyncSection::kIpvs ? kSectionHeader + ipvs_.size() : 0;
-  if (!Room(open + kSectionHeader + kL7Max)) return false;
+  if (!Room(open + kSectionHeader + L7Record::kSize)) return false;
   Close();
-  const size_t at = bytes_.size();
-  AppendHeader(bytes_, SyncSection::kL7, 0);
+  AppendHeader(bytes_, SyncSection::kL7, L7Record::kSize);
   EncodeL7Record(record, bytes_);
-  StoreBig16(bytes_.data() + at + 2,
-             static_cast<uint16_t>(bytes_.size() - at - kSectionHeader));
   ++records_;
   return true;
 }

@@ -185,7 +185,8 @@ TEST(ReadSectionsTest, ReadsOneOfEach) {
   ASSERT_TRUE(ReadSections(Sample(), 0, content));
   EXPECT_EQ(content.records.size(), 3u);
   ASSERT_EQ(content.l7.size(), 1u);
-  EXPECT_THAT(content.l7[0].key, ElementsAre(1, 2, 3));
+  EXPECT_EQ(content.l7[0].service, 7u);
+  EXPECT_THAT(std::span(content.l7[0].key).first(4), ElementsAre(1, 2, 3, 0));
   EXPECT_EQ(content.sum, (TableSummary{.count = 2, .digest = 3}));
   EXPECT_FALSE(content.ask_anew);
 }
@@ -199,8 +200,8 @@ TEST(ReadSectionsTest, WhatIsCutAnywhereButBetweenSectionsIsRefused) {
       accepted.push_back(size);
     }
   }
-  // Sections: an IPVS message of 8 + 36 + 72, gone 14, L7 48, sum 16.
-  EXPECT_THAT(accepted, ElementsAre(4 + 116, 120 + 4 + 14, 138 + 4 + 43));
+  // Sections: an IPVS message of 8 + 36 + 72, gone 14, L7 63, sum 16.
+  EXPECT_THAT(accepted, ElementsAre(4 + 116, 120 + 4 + 14, 138 + 4 + 63));
 }
 
 TEST(ReadSectionsTest, NothingFollowsASumOrTheAdviceToAskAnew) {

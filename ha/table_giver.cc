@@ -28,22 +28,28 @@ TableGiver::TableGiver(const ReplicationOptions& options, StateTable& table,
 
 void TableGiver::Start(Instant now, uint64_t id, bool merge) {
   batch_.resize(kBatch);
+  if (options_.l7 != nullptr) entries_.resize(kBatch);
   stage_ = Stage::kBegin;
   id_ = id;
   merge_ = merge;
-  cursor_ = {};
+  entry_cursor_ = {.done = options_.l7 == nullptr};
+  cursor_ = {.done = !options_.l4};
   sum_ = {};
-  changes_next_ = false;
+  turn_ = 0;
   pending_ = {};
   changes_.Clear();
   records_.Clear();
   ++stats_.transfers_begun;
   stats_.transfer_records = 0;
   stats_.transfer_total = 0;
-  lost_ = table_.changes_lost();
+  lost_ = ChangesLost(options_, table_);
+  if (options_.l7 != nullptr) {
+    options_.l7->StartTelling();
+    stats_.transfer_total += options_.l7->size();
+  }
   if (!options_.l4) return;
   table_.StartTelling(now);
-  stats_.transfer_total = table_.size();
+  stats_.transfer_total += table_.size();
 }
 
 bool TableGiver::Break() {
@@ -56,7 +62,7 @@ bool TableGiver::Break() {
 
 TableGiver::Outcome TableGiver::Pump(
     Instant now, absl::FunctionRef<bool(std::span<const uint8_t>)> send) {
-  const uint64_t lost = table_.changes_lost();
+  const uint64_t lost = ChangesLost(options_, table_);
   if (lost > lost_ && (stage_ == Stage::kTable || stage_ == Stage::kChanges)) {
     stats_.overflow += lost - lost_;
     lost_ = lost;
@@ -83,22 +89,22 @@ void TableGiver::Prepare(Instant now) {
     case Stage::kBegin:
       PrepareMessage(Encode(TransferBegin{id_, merge_, stats_.transfer_total,
                                           outgoing_.position()}));
-      stage_ = Stage::kTable;
-      if (options_.l4) return;
-      stage_ = Stage::kChanges;
+      stage_ =
+          entry_cursor_.done && cursor_.done ? Stage::kChanges : Stage::kTable;
       return;
     case Stage::kTable:
-      if (std::exchange(changes_next_, !changes_next_) && PrepareChanges(now)) {
-        return;
-      }
+      turn_ = (turn_ + 1) % 3;
+      if (turn_ == 2 && PrepareChanges(now)) return;
+      if (turn_ == 0 && PrepareEntryChanges(now)) return;
       PrepareRecords(now);
-      if (!cursor_.done) return;
+      if (!entry_cursor_.done || !cursor_.done) return;
       // From here on nothing is exported: the sum is of what was told.
-      sum_ = table_.Mark(now);
+      if (options_.l4) sum_ = table_.Mark(now);
       stage_ = Stage::kChanges;
       return;
     case Stage::kChanges:
-      if (options_.l4 && PrepareChanges(now)) return;
+      // Up to the mark. What L7 entries change now goes by datagram.
+      if (PrepareChanges(now)) return;
       PrepareMessage(Encode(TransferEnd{id_, outgoing_.position(), sum_}));
       stage_ = Stage::kEnd;
       return;
@@ -115,6 +121,7 @@ void TableGiver::Prepare(Instant now) {
 }
 
 bool TableGiver::PrepareChanges(Instant now) {
+  if (!options_.l4) return false;
   const size_t count = table_.TakeChanges(now, batch_);
   if (count == 0) return false;
   for (size_t i = 0; i < count; ++i) {
@@ -122,6 +129,18 @@ bool TableGiver::PrepareChanges(Instant now) {
   }
   stats_.records_sent += changes_.records();
   if (!changes_.empty()) TakePacked();
+  return true;
+}
+
+bool TableGiver::PrepareEntryChanges(Instant now) {
+  if (options_.l7 == nullptr) return false;
+  const size_t count = options_.l7->TakeChanges(now, entries_);
+  if (count == 0) return false;
+  for (size_t i = 0; i < count; ++i) {
+    BALLAST_CHECK(changes_.Add(entries_[i]));
+  }
+  stats_.records_sent += changes_.records();
+  TakePacked();
   return true;
 }
 
@@ -133,9 +152,16 @@ void TableGiver::TakePacked() {
 }
 
 void TableGiver::PrepareRecords(Instant now) {
-  const size_t count = table_.Export(now, cursor_, batch_);
-  for (size_t i = 0; i < count; ++i) {
-    BALLAST_CHECK(records_.Add(batch_[i]));
+  if (!entry_cursor_.done) {
+    const size_t count = options_.l7->Export(now, entry_cursor_, entries_);
+    for (size_t i = 0; i < count; ++i) {
+      BALLAST_CHECK(records_.Add(entries_[i]));
+    }
+  } else {
+    const size_t count = table_.Export(now, cursor_, batch_);
+    for (size_t i = 0; i < count; ++i) {
+      BALLAST_CHECK(records_.Add(batch_[i]));
+    }
   }
   stats_.records_sent += records_.records();
   stats_.transfer_records += records_.records();

@@ -1,5 +1,6 @@
-// Gives the whole table to the partner, by stream: pieces of the table with the
-// changes between them (R2), at the pace the stream takes them.
+// Gives all of both tables to the partner, by stream: L7 entries, then
+// connections, in pieces with the changes between them (R2), at the pace the
+// stream takes them.
 //
 // Cost     at most kMessagesPerPump messages a call, some 30 KB each.
 // Threads  one.
@@ -11,6 +12,8 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "ha/l7_record.h"
+#include "ha/l7_table.h"
 #include "ha/outgoing_changes.h"
 #include "ha/replication.h"
 #include "ha/state_table.h"
@@ -26,7 +29,7 @@ class TableGiver {
   TableGiver(const ReplicationOptions& options, StateTable& table,
              OutgoingChanges& outgoing, ReplicatorStats& stats);
 
-  // The table tells from here on.
+  // The tables tell from here on.
   void Start(Instant now, uint64_t id, bool merge);
   void Stop() { stage_ = Stage::kNone; }
   // Ends it with the advice to ask anew, unless its end is already on its way
@@ -36,7 +39,7 @@ class TableGiver {
   bool giving() const { return stage_ != Stage::kNone; }
   uint64_t id() const { return id_; }
   bool merge() const { return merge_; }
-  // Of StateTable::changes_lost(), what has been counted.
+  // Of ChangesLost(), what has been counted.
   uint64_t lost() const { return lost_; }
 
   enum class Outcome : uint8_t {
@@ -61,7 +64,9 @@ class TableGiver {
 
   // The next message into pending_.
   void Prepare(Instant now);
+  // False: there are none.
   bool PrepareChanges(Instant now);
+  bool PrepareEntryChanges(Instant now);
   void PrepareRecords(Instant now);
   // What changes_ has becomes the next message.
   void TakePacked();
@@ -75,11 +80,13 @@ class TableGiver {
   Stage stage_ = Stage::kNone;
   uint64_t id_ = 0;
   bool merge_ = false;
+  L7Table::Cursor entry_cursor_;
   StateTable::Cursor cursor_;
   TableSummary sum_;
   uint64_t lost_ = 0;
-  bool changes_next_ = false;  // They take turns with the table's pieces.
+  uint32_t turn_ = 0;  // Pieces of the tables and changes of either take turns.
   std::vector<SyncRecord> batch_;
+  std::vector<L7Record> entries_;
   SyncPacker changes_;
   SyncPacker records_;
   std::vector<uint8_t> message_;

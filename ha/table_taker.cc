@@ -22,8 +22,9 @@ void SyncApplier::Apply(Instant now, bool merge) {
     }
     stats_.applied += table_.Apply(now, content_.records);
   }
-  if (options_.l7) {
-    for (const L7Record& record : content_.l7) host_.ApplyL7(now, record);
+  if (options_.l7 == nullptr) return;
+  for (const L7Record& record : content_.l7) {
+    if (!merge || !record.gone) options_.l7->Apply(now, record);
   }
 }
 
@@ -67,7 +68,8 @@ TableTaker::Outcome TableTaker::OnRecords(Instant now,
                                           std::span<const uint8_t> sections) {
   if (!taking_) return Outcome::kIgnored;
   if (!applier_.Read(sections)) return Fail(now);
-  stats_.transfer_records += applier_.content().records.size();
+  stats_.transfer_records +=
+      applier_.content().records.size() + applier_.content().l7.size();
   applier_.Apply(now, begin_.merge);
   return Outcome::kTaken;
 }

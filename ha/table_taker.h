@@ -22,8 +22,8 @@ namespace ballast::ha {
 class SyncApplier {
  public:
   SyncApplier(const ReplicationOptions& options, StateTable& table,
-              ReplicationHost& host, ReplicatorStats& stats)
-      : options_(options), table_(table), host_(host), stats_(stats) {}
+              ReplicatorStats& stats)
+      : options_(options), table_(table), stats_(stats) {}
 
   // False: malformed, and counted.
   bool Read(std::span<const uint8_t> sections);
@@ -34,7 +34,6 @@ class SyncApplier {
  private:
   const ReplicationOptions& options_;
   StateTable& table_;
-  ReplicationHost& host_;
   ReplicatorStats& stats_;
   SyncContent content_;
 };

@@ -366,10 +366,6 @@ void Pair::OnConfig(Instant now, uint64_t generation,
   (void)now;
   owner_.OnPartnerConfig(generation, config);
 }
-void Pair::OnL7(Instant now, const ha::L7Record& record) {
-  (void)now;
-  (void)record;  // No L7 service keeps entries yet.
-}
 void Pair::FillRandom(std::span<uint8_t> bytes) { ballast::FillRandom(bytes); }
 
 std::vector<uint8_t> Pair::Hello() { return node_.StreamHello(); }

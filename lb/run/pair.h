@@ -100,7 +100,6 @@ class Pair : public Partner, private ha::Node::Host, private PairStream::Owner {
   void OnRoleChange(const ha::RoleChange& change) override;
   void OnConfig(Instant now, uint64_t generation,
                 std::span<const uint8_t> config) override;
-  void OnL7(Instant now, const ha::L7Record& record) override;
   void FillRandom(std::span<uint8_t> bytes) override;
 
   // PairStream::Owner.

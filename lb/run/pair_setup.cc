@@ -100,7 +100,7 @@ absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model) {
   options.node.election.interval = pair.advert_interval;
   options.node.election.initial_wait = pair.initial_wait;
   options.node.election.preferred = pair.is_preferred();
-  options.node.election.syncs = pair.l4_updates;
+  options.node.election.syncs = pair.l4_updates || pair.l7_updates;
   options.node.election.shared = pair.shared;
   options.node.replication.told_of_changes = true;
   options.node.election.reboot_on_link_failure = pair.reboot_on_link_failure;
@@ -110,7 +110,6 @@ absl::StatusOr<Pair::Options> MakePairOptions(const config::Model& model) {
   options.node.election.interfaces =
       static_cast<int>(options.check_interfaces.size());
   options.node.replication.l4 = pair.l4_updates;
-  options.node.replication.l7 = pair.l7_updates;
   options.node.replication.syncid = pair.sync_id;
   FillRandom({reinterpret_cast<uint8_t*>(&options.node.replication.seed),
               sizeof(options.node.replication.seed)});

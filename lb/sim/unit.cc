@@ -173,10 +173,6 @@ void Unit::OnConfig(Instant now, uint64_t generation,
   (void)now;
   world_.OnConfig(options_.number, generation, config);
 }
-void Unit::OnL7(Instant now, const ha::L7Record& record) {
-  (void)now;
-  (void)record;
-}
 void Unit::FillRandom(std::span<uint8_t> bytes) {
   for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random_());
 }

@@ -86,7 +86,6 @@ class Unit : public ha::Node::Host {
   void OnRoleChange(const ha::RoleChange& change) override;
   void OnConfig(Instant now, uint64_t generation,
                 std::span<const uint8_t> config) override;
-  void OnL7(Instant now, const ha::L7Record& record) override;
   void FillRandom(std::span<uint8_t> bytes) override;
 
   void Emit(Instant now);
