@@ -17,6 +17,9 @@ std::vector<uint8_t> Serialize(const PartnerConfig& config) {
     to.set_service(table.service);
     to.mutable_slots()->Assign(table.slots.begin(), table.slots.end());
   }
+  if (config.l7_secret.has_value()) {
+    message.set_l7_secret(config.l7_secret->data(), config.l7_secret->size());
+  }
   std::vector<uint8_t> bytes(message.ByteSizeLong());
   message.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()));
   return bytes;
@@ -38,6 +41,16 @@ absl::StatusOr<PartnerConfig> ParsePartnerConfig(
   config.shared.assign(message.shared().begin(), message.shared().end());
   std::copy(message.source_key().begin(), message.source_key().end(),
             config.source_key.begin());
+  if (!message.l7_secret().empty()) {
+    L7Secret& secret = config.l7_secret.emplace();
+    if (message.l7_secret().size() != secret.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("l7_secret: ", message.l7_secret().size(),
+                       " bytes, must be ", secret.size()));
+    }
+    std::copy(message.l7_secret().begin(), message.l7_secret().end(),
+              secret.begin());
+  }
   for (const proto::PartnerConfig::Table& from : message.tables()) {
     ScheduleTable& table = config.tables.emplace_back();
     table.service = from.service();

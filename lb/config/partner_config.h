@@ -4,6 +4,8 @@
 //
 //   source_key  of source IP hash: made by one unit if the configuration has
 //               none. Secret: never logged, and sent only sealed.
+//   l7_secret   of layer 7, the same: cookies, persistence keys and TLS tickets
+//               of either unit are good on both.
 //   tables      the slots of `even` services, which depend on the tables before
 //               them, and so on changes that the other unit may have missed.
 //
@@ -14,6 +16,7 @@
 #define LB_CONFIG_PARTNER_CONFIG_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -34,6 +37,7 @@ struct PartnerConfig {
   std::vector<uint8_t> shared;  // Opaque here.
   HashKey source_key{};
   std::vector<ScheduleTable> tables;
+  std::optional<L7Secret> l7_secret;  // None was made.
 
   friend bool operator==(const PartnerConfig&, const PartnerConfig&) = default;
 };

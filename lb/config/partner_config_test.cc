@@ -16,6 +16,10 @@ PartnerConfig Some() {
   for (int i = 0; i < 16; ++i) config.source_key[i] = static_cast<uint8_t>(i);
   config.tables = {{.service = 0x1122334455667788, .slots = {0, 1, 65535}},
                    {.service = 2, .slots = {}}};
+  config.l7_secret.emplace();
+  for (int i = 0; i < 32; ++i) {
+    (*config.l7_secret)[i] = static_cast<uint8_t>(0xe0 + i);
+  }
   return config;
 }
 
@@ -48,7 +52,18 @@ TEST(PartnerConfigTest, HasTheBytesOfTheProtobufWireFormat) {
             "01"
             "ffff03"
             "1a09"
-            "090200000000000000");
+            "090200000000000000"
+            "2220"
+            "e0e1e2e3e4e5e6e7e8e9eaebecedeeef"
+            "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff");
+}
+
+TEST(PartnerConfigTest, NeedNotHaveASecretOfLayer7) {
+  PartnerConfig config = Some();
+  config.l7_secret.reset();
+  const auto parsed = ParsePartnerConfig(Serialize(config));
+  ASSERT_THAT(parsed, IsOk());
+  EXPECT_EQ(*parsed, config);
 }
 
 TEST(PartnerConfigTest, RefusesWhatIsNone) {
@@ -63,6 +78,12 @@ TEST(PartnerConfigTest, RefusesWhatIsNone) {
                   .status()
                   .message(),
               HasSubstr("slots: server 65536, must be at most 65535"));
+  EXPECT_THAT(Parse("1210000102030405060708090a0b0c0d0e0f"
+                    "2201"
+                    "aa")
+                  .status()
+                  .message(),
+              HasSubstr("l7_secret: 1 bytes, must be 32"));
 }
 
 }  // namespace
