@@ -123,6 +123,7 @@ std::string PairWords(const PairStatistics& pair) {
   count("handed_over_incomplete", pair.left_untold);
   count("changes_dropped", pair.overflow);
   count("not_sent", pair.send_failed);
+  count("l7_dropped", pair.l7_dropped);
   count("refused", pair.refused);
   return text;
 }
@@ -223,6 +224,9 @@ std::string PairText(const PairStatistics& pair) {
   for (const auto& [reason, count] : pair.refused_by_reason) {
     absl::StrAppend(&text, " ", reason, "=", count);
   }
+  absl::StrAppend(&text, "\nlayer 7 entries told ", pair.l7_told, ", taken ",
+                  pair.l7_taken, ", stale ", pair.l7_stale, ", dropped ",
+                  pair.l7_dropped, ", waiting ", pair.l7_waiting);
   absl::StrAppend(&text, "\nrole changes ", pair.role_changes,
                   ", took over incomplete ", pair.took_over_incomplete,
                   ", handed over incomplete ", pair.left_untold, "\n");

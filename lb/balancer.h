@@ -107,10 +107,16 @@ struct PairStatistics {
   uint64_t took_over_incomplete = 0;
   uint64_t records_sent = 0;
   uint64_t records_received = 0;
-  uint64_t left_untold = 0;       // Hand-overs that could not tell everything.
-  uint64_t repaired = 0;          // Datagrams that were lost and came again.
-  uint64_t overflow = 0;          // Changes a full queue dropped.
-  uint64_t send_failed = 0;       // Messages the kernel did not take.
+  uint64_t left_untold = 0;  // Hand-overs that could not tell everything.
+  uint64_t repaired = 0;     // Datagrams that were lost and came again.
+  uint64_t overflow = 0;     // Changes a full queue dropped.
+  uint64_t send_failed = 0;  // Messages the kernel did not take.
+  // Persistence entries of layer 7 (ha.l7_updates).
+  uint64_t l7_told = 0;
+  uint64_t l7_taken = 0;
+  uint64_t l7_stale = 0;          // Ours was newer, or theirs had expired.
+  uint64_t l7_dropped = 0;        // No room, or no such service or server.
+  uint64_t l7_waiting = 0;        // Now, for a configuration with their server.
   uint64_t transfer_records = 0;  // Of the table given or taken, so far,
   uint64_t transfer_total = 0;    // of about so many.
   // Messages that were not the partner's, or not new; of a plain partner what

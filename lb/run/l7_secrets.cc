@@ -8,28 +8,39 @@
 #include "io/file.h"
 
 namespace ballast::run {
+namespace {
 
-absl::StatusOr<std::vector<config::L7Secret>> ReadL7Secrets(
-    const config::Model& model) {
-  if (!model.l7.secrets.empty()) return model.l7.secrets;
-  std::vector<config::L7Secret> secrets(1);
-  FillRandom(secrets[0]);
-  if (model.state_dir.empty()) return secrets;
+std::string PathOf(const config::Model& model) {
+  return absl::StrCat(model.state_dir, "/l7_secret");
+}
+
+}  // namespace
+
+absl::StatusOr<config::L7Secret> ReadL7Secret(const config::Model& model) {
+  config::L7Secret secret;
+  if (!model.state_dir.empty()) {
+    const auto bytes = ReadFile(PathOf(model), 4096);
+    if (bytes.ok()) {
+      if (bytes->size() != secret.size()) {
+        return absl::DataLossError(
+            absl::StrCat(PathOf(model), ": ", bytes->size(), " bytes, must be ",
+                         secret.size(), "; remove it to have a new one made"));
+      }
+      std::copy(bytes->begin(), bytes->end(), secret.begin());
+      return secret;
+    }
+    if (!absl::IsNotFound(bytes.status())) return bytes.status();
+  }
+  FillRandom(secret);
+  BALLAST_RETURN_IF_ERROR(KeepL7Secret(model, secret));
+  return secret;
+}
+
+absl::Status KeepL7Secret(const config::Model& model,
+                          const config::L7Secret& secret) {
+  if (model.state_dir.empty()) return absl::OkStatus();
   BALLAST_RETURN_IF_ERROR(MakeFolder(model.state_dir));
-  const std::string path = absl::StrCat(model.state_dir, "/l7_secret");
-  const auto bytes = ReadFile(path, 4096);
-  if (absl::IsNotFound(bytes.status())) {
-    BALLAST_RETURN_IF_ERROR(WriteFileAtomically(path, secrets[0]));
-    return secrets;
-  }
-  BALLAST_RETURN_IF_ERROR(bytes.status());
-  if (bytes->size() != secrets[0].size()) {
-    return absl::DataLossError(
-        absl::StrCat(path, ": ", bytes->size(), " bytes, must be ",
-                     secrets[0].size(), "; remove it to have a new one made"));
-  }
-  std::copy(bytes->begin(), bytes->end(), secrets[0].begin());
-  return secrets;
+  return WriteFileAtomically(PathOf(model), secret);
 }
 
 }  // namespace ballast::run

@@ -125,11 +125,9 @@ bool Proxies::Wanted(const config::Model& model) {
 }
 
 Proxies::Proxies(Reactor& reactor, Options options)
-    : reactor_(reactor), options_(std::move(options)) {
-  SetSecrets(options_.secrets);
-}
+    : reactor_(reactor), options_(std::move(options)) {}
 
-void Proxies::SetSecrets(const std::vector<config::L7Secret>& secrets) {
+void Proxies::SetSecrets(const Secrets& secrets) {
   persistence_secret_ = DeriveSip(secrets[0], "persistence");
   ticket_keys_.clear();
   for (const config::L7Secret& secret : secrets) {
@@ -143,14 +141,16 @@ void Proxies::SetSecrets(const std::vector<config::L7Secret>& secrets) {
 }
 
 absl::StatusOr<std::unique_ptr<Proxies>> Proxies::Create(
-    Reactor& reactor, Options options, const config::Model& model) {
-  BALLAST_CHECK(!options.secrets.empty() && options.store != nullptr);
+    Reactor& reactor, Options options, const config::Model& model,
+    const Secrets& secrets) {
+  BALLAST_CHECK(options.store != nullptr);
   std::unique_ptr<Proxies> proxies(new Proxies(reactor, std::move(options)));
-  BALLAST_RETURN_IF_ERROR(proxies->Start(model));
+  BALLAST_RETURN_IF_ERROR(proxies->Start(model, secrets));
   return proxies;
 }
 
-absl::Status Proxies::Start(const config::Model& model) {
+absl::Status Proxies::Start(const config::Model& model,
+                            const Secrets& secrets) {
   uint8_t key[16];
   FillRandom(key);
   limiter_ = std::make_shared<l7::Limiter>(l7::Limiter::Options{
@@ -186,7 +186,7 @@ absl::Status Proxies::Start(const config::Model& model) {
     BALLAST_ASSIGN_OR_RETURN(auto thread, ProxyThread::Start(options));
     threads_.push_back(std::move(thread));
   }
-  return Apply(model);
+  return Apply(model, secrets);
 }
 
 uint16_t Proxies::ServerId(const ServerName& name) {
@@ -234,9 +234,10 @@ std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
   return plan;
 }
 
-absl::Status Proxies::Apply(const config::Model& model) {
-  // No secrets: those it began with.
-  SetSecrets(model.l7.secrets.empty() ? options_.secrets : model.l7.secrets);
+absl::Status Proxies::Apply(const config::Model& model,
+                            const Secrets& secrets) {
+  BALLAST_CHECK(!secrets.empty());
+  SetSecrets(secrets);
   struct Prepared {
     const config::VirtualService* config;
     std::string error_page;
@@ -349,6 +350,14 @@ absl::Status Proxies::Apply(const config::Model& model) {
   server_ids_ = std::move(kept);
   SetHealthTargets();
   return absl::OkStatus();
+}
+
+void Proxies::AddTables(std::vector<L7Sync::Table>& tables) const {
+  for (const auto& [key, service] : services_) {
+    for (L7Sync::Table& table : L7Sync::TablesOf(*service.plan)) {
+      tables.push_back(std::move(table));
+    }
+  }
 }
 
 void Proxies::Tick() {

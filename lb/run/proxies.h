@@ -30,6 +30,7 @@
 #include "lb/l7/limiter.h"
 #include "lb/l7/service_chooser.h"
 #include "lb/run/health_checker.h"
+#include "lb/run/l7_sync.h"
 #include "lb/run/notices.h"
 #include "lb/run/proxy_thread.h"
 #include "lb/run/proxy_tls.h"
@@ -41,8 +42,6 @@ namespace ballast::run {
 class Proxies {
  public:
   struct Options {
-    // Unpredictable, or the pair's: the newest first.
-    std::vector<config::L7Secret> secrets;
     std::shared_ptr<persist::KeyStore> store;  // The unit's.
     std::function<void(absl::string_view)> log;
     l7::ApplicationFactory application;  // May be empty.
@@ -51,11 +50,17 @@ class Proxies {
   // Whether a configuration has any service for this.
   static bool Wanted(const config::Model& model);
 
-  // `reactor` is the control thread's and outlives it.
-  static absl::StatusOr<std::unique_ptr<Proxies>> Create(
-      Reactor& reactor, Options options, const config::Model& model);
+  using Secrets = std::vector<config::L7Secret>;
 
-  absl::Status Apply(const config::Model& model);
+  // `reactor` is the control thread's and outlives it. `secrets`:
+  // unpredictable, or the pair's; not empty, the newest first.
+  static absl::StatusOr<std::unique_ptr<Proxies>> Create(
+      Reactor& reactor, Options options, const config::Model& model,
+      const Secrets& secrets);
+
+  absl::Status Apply(const config::Model& model, const Secrets& secrets);
+  // Those of its entries in the store, of the configuration in force.
+  void AddTables(std::vector<L7Sync::Table>& tables) const;
   // About once a second: logs what the threads have to say.
   void Tick();
   void Collect(Statistics* statistics);
@@ -76,8 +81,8 @@ class Proxies {
   using Services = std::map<ServiceKey, Service>;
 
   Proxies(Reactor& reactor, Options options);
-  void SetSecrets(const std::vector<config::L7Secret>& secrets);
-  absl::Status Start(const config::Model& model);
+  void SetSecrets(const Secrets& secrets);
+  absl::Status Start(const config::Model& model, const Secrets& secrets);
   std::shared_ptr<const l7::ServicePlan> MakePlan(
       const config::Model& model, const config::VirtualService& config);
   uint16_t ServerId(const ServerName& name);

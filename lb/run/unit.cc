@@ -324,16 +324,27 @@ absl::Status Unit::ApplyAny(std::shared_ptr<const config::Model> model) {
 }
 
 absl::Status Unit::ApplyToProxies(const config::Model& model) {
-  if (proxies_ != nullptr) return proxies_->Apply(model);
-  if (!Proxies::Wanted(model)) return absl::OkStatus();
-  Proxies::Options options;
-  BALLAST_ASSIGN_OR_RETURN(options.secrets, ReadL7Secrets(model));
-  options.store = key_store_;
-  options.log = log_;
-  options.application = options_.application;
-  options.force_epoll = options_.force_epoll;
-  BALLAST_ASSIGN_OR_RETURN(
-      proxies_, Proxies::Create(*reactor_, std::move(options), model));
+  if (proxies_ == nullptr && !Proxies::Wanted(model)) return absl::OkStatus();
+  Proxies::Secrets secrets = model.l7.secrets;
+  if (secrets.empty()) {
+    if (!l7_secret_.has_value()) {
+      BALLAST_ASSIGN_OR_RETURN(l7_secret_, ReadL7Secret(model));
+    }
+    secrets.push_back(*l7_secret_);
+  }
+  if (proxies_ != nullptr) {
+    BALLAST_RETURN_IF_ERROR(proxies_->Apply(model, secrets));
+  } else {
+    Proxies::Options options;
+    options.store = key_store_;
+    options.log = log_;
+    options.application = options_.application;
+    options.force_epoll = options_.force_epoll;
+    BALLAST_ASSIGN_OR_RETURN(
+        proxies_,
+        Proxies::Create(*reactor_, std::move(options), model, secrets));
+  }
+  NameEntries();
   return absl::OkStatus();
 }
 
@@ -509,6 +520,14 @@ Statistics Unit::GetStatistics() const {
   statistics.persistence_keys_refused = key_store_->stats().refused_full;
   statistics.active = active_;
   if (partner_ != nullptr) partner_->Collect(&statistics.pair);
+  if (l7_sync_ != nullptr) {
+    PairStatistics& pair = statistics.pair;
+    pair.l7_told = l7_sync_->stats().told;
+    pair.l7_taken = l7_sync_->stats().taken;
+    pair.l7_stale = l7_sync_->stats().stale;
+    pair.l7_dropped = l7_sync_->stats().dropped;
+    pair.l7_waiting = l7_sync_->waiting();
+  }
   return statistics;
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "lb/l4/address_claim.h"
 #include "lb/l4/plan.h"
 #include "lb/run/health_checker.h"
+#include "lb/run/l7_sync.h"
 #include "lb/run/lane.h"
 #include "lb/run/lanes_state_table.h"
 #include "lb/run/network.h"
@@ -84,6 +86,9 @@ class Unit : public Balancer, private Partner::Owner {
   // The shared configuration, and what goes with it.
   std::vector<uint8_t> ForPartner() const;
 
+  // Gives the partner's entries of layer 7 the names of the configuration.
+  void NameEntries();
+
   // -- What outlives the process (unit_files.cc; Shutdown() too) --------------
   absl::Status ReadKeys();
   // A source key that the configuration does not have, for the next start.
@@ -119,6 +124,8 @@ class Unit : public Balancer, private Partner::Owner {
   std::shared_ptr<const config::Model> model_;
   config::HashKey table_key_{};
   config::HashKey source_key_{};
+  // Made, or the partner's; none before it was needed.
+  std::optional<config::L7Secret> l7_secret_;
   std::vector<uint8_t> shared_;  // As given to OfferConfig(), or taken.
   l4::PlanBuilder builder_;
   std::shared_ptr<const l4::Plan> plan_;
@@ -139,6 +146,7 @@ class Unit : public Balancer, private Partner::Owner {
   // Of a pair; without one this unit is active from the start.
   bool active_ = true;
   std::unique_ptr<LanesStateTable> table_;
+  std::unique_ptr<L7Sync> l7_sync_;  // With l7_updates.
   std::unique_ptr<Partner> partner_;
   std::atomic<int64_t> lease_ns_{0};
   std::vector<uint64_t> beats_;

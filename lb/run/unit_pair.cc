@@ -1,11 +1,13 @@
 // Unit: its part in a pair.
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "ha/advert.h"
 #include "io/base/status_macros.h"
 #include "io/clock.h"
+#include "lb/run/l7_secrets.h"
 #include "lb/run/pair.h"
 #include "lb/run/pair_setup.h"
 #include "lb/run/plain_pair.h"
@@ -33,6 +35,11 @@ absl::Status Unit::OpenPair() {
                      : "speaks CARP";
   } else {
     BALLAST_ASSIGN_OR_RETURN(Pair::Options options, MakePairOptions(*model_));
+    if (ha.l7_updates) {
+      l7_sync_ = std::make_unique<L7Sync>(key_store_);
+      NameEntries();
+      options.node.replication.l7 = l7_sync_.get();
+    }
     BALLAST_ASSIGN_OR_RETURN(
         partner_, Pair::Open(*reactor_, std::move(options), *table_, *this));
     takes_over = absl::StrCat(
@@ -45,6 +52,13 @@ absl::Status Unit::OpenPair() {
       ha.l4_updates ? "" : "; l4_updates are off: connections are lost then"));
   UpdateLinks();
   return absl::OkStatus();
+}
+
+void Unit::NameEntries() {
+  if (l7_sync_ == nullptr) return;
+  std::vector<L7Sync::Table> tables;
+  if (proxies_ != nullptr) proxies_->AddTables(tables);
+  l7_sync_->SetTables(MonotonicNow(), tables);
 }
 
 l4::SyncOptions Unit::MakeSyncOptions() const {
@@ -154,18 +168,24 @@ absl::Status Unit::ApplyFromPartner(std::shared_ptr<const config::Model> model,
                                     config::PartnerConfig given) {
   const bool changed = model != nullptr;
   if (!changed) model = model_;
-  // The key of the configuration is in it; one that was made comes beside it.
+  // The keys of the configuration are in it; what was made comes beside it.
   const config::HashKey key = model->hash_key.value_or(given.source_key);
-  if (changed || key != source_key_ ||
+  if (!given.l7_secret.has_value()) given.l7_secret = l7_secret_;
+  if (changed || key != source_key_ || given.l7_secret != l7_secret_ ||
       given.tables != l4::ScheduleTablesOf(*plan_)) {
     builder_.Adopt(std::move(given.tables));
     const config::HashKey before = std::exchange(source_key_, key);
+    const auto secret_before = std::exchange(l7_secret_, given.l7_secret);
     if (const absl::Status status = ApplyAny(std::move(model)); !status.ok()) {
       source_key_ = before;
+      l7_secret_ = secret_before;
       return status;
     }
     if (key != before && !model_->hash_key.has_value()) {
       BALLAST_RETURN_IF_ERROR(KeepSourceKey());
+    }
+    if (l7_secret_ != secret_before) {
+      BALLAST_RETURN_IF_ERROR(KeepL7Secret(*model_, *l7_secret_));
     }
   }
   shared_ = std::move(given.shared);
@@ -175,7 +195,8 @@ absl::Status Unit::ApplyFromPartner(std::shared_ptr<const config::Model> model,
 std::vector<uint8_t> Unit::ForPartner() const {
   return config::Serialize({.shared = shared_,
                             .source_key = source_key_,
-                            .tables = l4::ScheduleTablesOf(*plan_)});
+                            .tables = l4::ScheduleTablesOf(*plan_),
+                            .l7_secret = l7_secret_});
 }
 
 void Unit::SetLease(Instant until) {
