@@ -319,6 +319,7 @@ absl::Status Unit::ApplyAny(std::shared_ptr<const config::Model> model) {
   source_key_ = model_->hash_key.value_or(source_key_);
   SetHealthTargets();
   network_->SetFloating(*model_, active_);
+  NameEntries();
   ApplyToPair();
   return Distribute();
 }
@@ -344,7 +345,6 @@ absl::Status Unit::ApplyToProxies(const config::Model& model) {
         proxies_,
         Proxies::Create(*reactor_, std::move(options), model, secrets));
   }
-  NameEntries();
   return absl::OkStatus();
 }
 

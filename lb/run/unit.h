@@ -86,7 +86,7 @@ class Unit : public Balancer, private Partner::Owner {
   // The shared configuration, and what goes with it.
   std::vector<uint8_t> ForPartner() const;
 
-  // Gives the partner's entries of layer 7 the names of the configuration.
+  // Gives the entries of the key store the names of the configuration.
   void NameEntries();
 
   // -- What outlives the process (unit_files.cc; Shutdown() too) --------------

@@ -7,6 +7,7 @@
 #include "ha/advert.h"
 #include "io/base/status_macros.h"
 #include "io/clock.h"
+#include "lb/l4/persistence_key.h"
 #include "lb/run/l7_secrets.h"
 #include "lb/run/pair.h"
 #include "lb/run/pair_setup.h"
@@ -58,6 +59,17 @@ void Unit::NameEntries() {
   if (l7_sync_ == nullptr) return;
   std::vector<L7Sync::Table> tables;
   if (proxies_ != nullptr) proxies_->AddTables(tables);
+  for (l4::Slot slot = 0; slot < plan_->service_slots(); ++slot) {
+    const l4::PlanService* service = plan_->service(slot);
+    if (service == nullptr || !service->by_message()) continue;
+    L7Sync::Table& table = tables.emplace_back();
+    table.number = l4::KeyTableOf(*service);
+    table.service = service->id;
+    for (const l4::Slot server_slot : service->servers) {
+      const l4::PlanServer& server = *plan_->server(server_slot);
+      table.servers.emplace_back(server.endpoint, l4::KeyServerOf(server));
+    }
+  }
   l7_sync_->SetTables(MonotonicNow(), tables);
 }
 
