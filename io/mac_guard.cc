@@ -10,7 +10,7 @@ namespace ballast {
 namespace {
 
 absl::Status Remove(NetlinkSocket& socket, absl::string_view interface) {
-  const GuardBatch batch = RemoveGuardBatch(interface);
+  const NftBatch::Finished batch = RemoveGuardBatch(interface);
   return socket.Batch(batch.bytes, batch.last_sequence,
                       absl::StrCat("remove guard of ", interface));
 }
@@ -37,7 +37,7 @@ MacGuard::~MacGuard() {
 }
 
 absl::Status MacGuard::Update(const GuardRules& rules) {
-  const GuardBatch batch = InstallGuardBatch(interface_, rules);
+  const NftBatch::Finished batch = InstallGuardBatch(interface_, rules);
   BALLAST_RETURN_IF_ERROR(
       socket_.Batch(batch.bytes, batch.last_sequence,
                     absl::StrCat("install guard on ", interface_)));

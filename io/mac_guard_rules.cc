@@ -4,7 +4,6 @@
 #include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
 
 #include <algorithm>
 #include <climits>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "io/base/bytes.h"
 #include "io/netlink_wire.h"
 
 namespace ballast {
@@ -97,49 +97,15 @@ std::vector<Match> Matches(const GuardRules& rules) {
   return matches;
 }
 
-// One transaction: messages between a begin and an end mark. Every attribute
-// of nf_tables is big-endian.
-class Transaction {
- public:
-  Transaction() : builder_(NFNL_MSG_BATCH_BEGIN, 0) {
-    builder_.Struct(Header(NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES));
-  }
-  NetlinkBuilder& Message(uint8_t type, uint16_t flags) {
-    builder_.Begin(static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type),
-                   flags, ++sequence_);
-    return builder_.Struct(Header(NFPROTO_NETDEV, 0));
-  }
-  GuardBatch Finish() && {
-    builder_.Begin(NFNL_MSG_BATCH_END, 0, ++sequence_);
-    builder_.Struct(Header(NFPROTO_UNSPEC, NFNL_SUBSYS_NFTABLES));
-    return {{builder_.bytes().begin(), builder_.bytes().end()}, answered_};
-  }
-  // The message made last asks for the answer.
-  void MarkAnswered() { answered_ = sequence_; }
-
- private:
-  static nfgenmsg Header(uint8_t family, uint16_t resource) {
-    nfgenmsg header{};
-    header.nfgen_family = family;
-    header.version = NFNETLINK_V0;
-    header.res_id = htons(resource);
-    return header;
-  }
-
-  NetlinkBuilder builder_;
-  uint32_t sequence_ = 0;
-  uint32_t answered_ = 0;
-};
-
-void AddSet(Transaction& transaction, const std::string& table,
-            const Match& match, uint32_t id) {
+void AddSet(NftBatch& batch, const std::string& table, const Match& match,
+            uint32_t id) {
   uint32_t type = 0;
   uint32_t length = 0;
   for (const Field& field : match.fields) {
     type = type << 6 | field.type;
     length += NLMSG_ALIGN(field.length);
   }
-  transaction.Message(NFT_MSG_NEWSET, NLM_F_CREATE)
+  batch.Message(NFT_MSG_NEWSET, NLM_F_CREATE)
       .String(NFTA_SET_TABLE, table)
       .String(NFTA_SET_NAME, match.set)
       .Value(NFTA_SET_FLAGS, htonl(0))
@@ -148,12 +114,11 @@ void AddSet(Transaction& transaction, const std::string& table,
       .Value(NFTA_SET_ID, htonl(id));
   auto key = match.keys.begin();
   while (key != match.keys.end()) {
-    NetlinkBuilder& message =
-        transaction.Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE)
-            .String(NFTA_SET_ELEM_LIST_TABLE, table)
-            .String(NFTA_SET_ELEM_LIST_SET, match.set)
-            .Value(NFTA_SET_ELEM_LIST_SET_ID, htonl(id))
-            .Nest(NFTA_SET_ELEM_LIST_ELEMENTS);
+    NetlinkBuilder& message = batch.Message(NFT_MSG_NEWSETELEM, NLM_F_CREATE)
+                                  .String(NFTA_SET_ELEM_LIST_TABLE, table)
+                                  .String(NFTA_SET_ELEM_LIST_SET, match.set)
+                                  .Value(NFTA_SET_ELEM_LIST_SET_ID, htonl(id))
+                                  .Nest(NFTA_SET_ELEM_LIST_ELEMENTS);
     for (size_t i = 0; i < kElementsMax && key != match.keys.end();
          ++i, ++key) {
       message.Nest(NFTA_LIST_ELEM)
@@ -166,79 +131,13 @@ void AddSet(Transaction& transaction, const std::string& table,
   }
 }
 
-// Expressions: each is a name and its nested attributes.
-class Rule {
- public:
-  explicit Rule(NetlinkBuilder& message) : message_(message) {
-    message_.Nest(NFTA_RULE_EXPRESSIONS);
-  }
-  ~Rule() { message_.End(); }
-
-  void LoadMeta(uint32_t key, uint32_t into) {
-    Begin("meta");
-    message_.Value(NFTA_META_DREG, htonl(into))
-        .Value(NFTA_META_KEY, htonl(key));
-    End();
-  }
-  void LoadPayload(uint32_t base, uint32_t offset, uint32_t length,
-                   uint32_t into) {
-    Begin("payload");
-    message_.Value(NFTA_PAYLOAD_DREG, htonl(into))
-        .Value(NFTA_PAYLOAD_BASE, htonl(base))
-        .Value(NFTA_PAYLOAD_OFFSET, htonl(offset))
-        .Value(NFTA_PAYLOAD_LEN, htonl(length));
-    End();
-  }
-  void RequireEqual(uint32_t from, uint16_t big_endian) {
-    Begin("cmp");
-    message_.Value(NFTA_CMP_SREG, htonl(from))
-        .Value(NFTA_CMP_OP, htonl(NFT_CMP_EQ))
-        .Nest(NFTA_CMP_DATA)
-        .Value(NFTA_DATA_VALUE, big_endian)
-        .End();
-    End();
-  }
-  void RequireIn(uint32_t from, const std::string& set, uint32_t id) {
-    Begin("lookup");
-    message_.Value(NFTA_LOOKUP_SREG, htonl(from))
-        .String(NFTA_LOOKUP_SET, set)
-        .Value(NFTA_LOOKUP_SET_ID, htonl(id));
-    End();
-  }
-  void Count() {
-    Begin("counter");
-    End();
-  }
-  void Drop() {
-    Begin("immediate");
-    message_.Value(NFTA_IMMEDIATE_DREG, htonl(NFT_REG_VERDICT))
-        .Nest(NFTA_IMMEDIATE_DATA)
-        .Nest(NFTA_DATA_VERDICT)
-        .Value(NFTA_VERDICT_CODE, htonl(NF_DROP))
-        .End()
-        .End();
-    End();
-  }
-
- private:
-  void Begin(const char* name) {
-    message_.Nest(NFTA_LIST_ELEM).String(NFTA_EXPR_NAME, name);
-    message_.Nest(NFTA_EXPR_DATA);
-  }
-  void End() { message_.End().End(); }
-
-  NetlinkBuilder& message_;
-};
-
-void AddRule(Transaction& transaction, const std::string& table,
-             const Match& match, uint32_t id) {
-  NetlinkBuilder& message =
-      transaction.Message(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND)
-          .String(NFTA_RULE_TABLE, table)
-          .String(NFTA_RULE_CHAIN, kChain);
-  Rule rule(message);
+void AddRule(NftBatch& batch, const std::string& table, const Match& match,
+             uint32_t id) {
+  NftRule rule(batch, table, kChain);
   rule.LoadMeta(NFT_META_PROTOCOL, NFT_REG32_00);
-  rule.RequireEqual(NFT_REG32_00, htons(match.ipv6 ? ETH_P_IPV6 : ETH_P_IP));
+  uint8_t protocol[2];
+  StoreBig16(protocol, match.ipv6 ? ETH_P_IPV6 : ETH_P_IP);
+  rule.RequireEqual(NFT_REG32_00, protocol);
   uint32_t into = NFT_REG32_00;
   for (const Field& field : match.fields) {
     switch (field.kind) {
@@ -261,34 +160,23 @@ void AddRule(Transaction& transaction, const std::string& table,
   rule.Drop();
 }
 
-void AddTable(Transaction& transaction, const std::string& table) {
-  transaction.Message(NFT_MSG_NEWTABLE, NLM_F_CREATE)
-      .String(NFTA_TABLE_NAME, table)
-      .Value(NFTA_TABLE_FLAGS, htonl(0));
-}
-
-void DeleteTable(Transaction& transaction, const std::string& table,
-                 uint16_t flags) {
-  transaction.Message(NFT_MSG_DELTABLE, flags).String(NFTA_TABLE_NAME, table);
-}
-
 }  // namespace
 
 std::string GuardTableName(absl::string_view interface) {
   return absl::StrCat("ballast_guard_", interface);
 }
 
-GuardBatch InstallGuardBatch(absl::string_view interface,
-                             const GuardRules& rules) {
+NftBatch::Finished InstallGuardBatch(absl::string_view interface,
+                                     const GuardRules& rules) {
   const std::string table = GuardTableName(interface);
-  Transaction transaction;
+  NftBatch batch(NFPROTO_NETDEV);
   // Made so that it can be deleted, whether or not it was there before.
-  AddTable(transaction, table);
-  DeleteTable(transaction, table, 0);
-  AddTable(transaction, table);
+  batch.AddTable(table, 0);
+  batch.DeleteTable(table, 0);
+  batch.AddTable(table, 0);
   const std::vector<Match> matches = Matches(rules);
   NetlinkBuilder& chain =
-      transaction.Message(NFT_MSG_NEWCHAIN, NLM_F_CREATE)
+      batch.Message(NFT_MSG_NEWCHAIN, NLM_F_CREATE)
           .String(NFTA_CHAIN_TABLE, table)
           .String(NFTA_CHAIN_NAME, kChain)
           .Nest(NFTA_CHAIN_HOOK)
@@ -300,25 +188,23 @@ GuardBatch InstallGuardBatch(absl::string_view interface,
       .Value(NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
   uint32_t id = 0;
   for (const Match& match : matches) {
-    AddSet(transaction, table, match, ++id);
-    AddRule(transaction, table, match, id);
+    AddSet(batch, table, match, ++id);
+    AddRule(batch, table, match, id);
   }
   // An acknowledged message of no further effect ends the transaction, so that
   // the answer comes whatever the rules were.
-  transaction.Message(NFT_MSG_NEWTABLE, NLM_F_ACK | NLM_F_CREATE)
-      .String(NFTA_TABLE_NAME, table)
-      .Value(NFTA_TABLE_FLAGS, htonl(0));
-  transaction.MarkAnswered();
-  return std::move(transaction).Finish();
+  batch.AddTable(table, NLM_F_ACK);
+  batch.MarkAnswered();
+  return std::move(batch).Finish();
 }
 
-GuardBatch RemoveGuardBatch(absl::string_view interface) {
+NftBatch::Finished RemoveGuardBatch(absl::string_view interface) {
   const std::string table = GuardTableName(interface);
-  Transaction transaction;
-  AddTable(transaction, table);
-  DeleteTable(transaction, table, NLM_F_ACK);
-  transaction.MarkAnswered();
-  return std::move(transaction).Finish();
+  NftBatch batch(NFPROTO_NETDEV);
+  batch.AddTable(table, 0);
+  batch.DeleteTable(table, NLM_F_ACK);
+  batch.MarkAnswered();
+  return std::move(batch).Finish();
 }
 
 }  // namespace ballast

@@ -1,9 +1,8 @@
 // The guard's packet filter as netlink bytes: one nf_tables table on the
 // ingress of one interface, replaced as a whole in one transaction. Pure.
 //
-// Spoken to the kernel directly because the running system needs no `nft`
-// program then, and a whole replacement is atomic either way. A hook on netdev
-// ingress is behind packet sockets and before the host's IP stack.
+// A hook on netdev ingress is behind packet sockets and before the host's IP
+// stack.
 // Source  Linux include/uapi/linux/netfilter/nf_tables.h; `nft list table`
 //         reads the result back in the tests.
 #ifndef IO_MAC_GUARD_RULES_H_
@@ -15,6 +14,7 @@
 
 #include "absl/strings/string_view.h"
 #include "io/base/address.h"
+#include "io/nft_batch.h"
 
 namespace ballast {
 
@@ -35,16 +35,11 @@ struct GuardRules {
 // "ballast_guard_eth0": one table for each interface.
 std::string GuardTableName(absl::string_view interface);
 
-struct GuardBatch {
-  std::vector<uint8_t> bytes;
-  uint32_t last_sequence = 0;  // The message that asks for an answer.
-};
-
 // Replaces the table, or makes it.
-GuardBatch InstallGuardBatch(absl::string_view interface,
-                             const GuardRules& rules);
+NftBatch::Finished InstallGuardBatch(absl::string_view interface,
+                                     const GuardRules& rules);
 // Removes it, also if it is not there.
-GuardBatch RemoveGuardBatch(absl::string_view interface);
+NftBatch::Finished RemoveGuardBatch(absl::string_view interface);
 
 }  // namespace ballast
 

@@ -76,8 +76,9 @@ NetlinkBuilder RouteRequest(uint16_t type, uint16_t flags,
       route.gateway || header.rtm_family == AF_INET6 || type == RTM_DELROUTE
           ? RT_SCOPE_UNIVERSE
           : RT_SCOPE_LINK;
+  if (route.local) header.rtm_scope = RT_SCOPE_HOST;
   if (type == RTM_DELROUTE) header.rtm_scope = RT_SCOPE_NOWHERE;
-  header.rtm_type = RTN_UNICAST;
+  header.rtm_type = route.local ? RTN_LOCAL : RTN_UNICAST;
   if (route.on_link) header.rtm_flags = RTNH_F_ONLINK;
   NetlinkBuilder builder(type, flags);
   builder.Struct(header).Value(RTA_TABLE, route.table);
@@ -126,6 +127,7 @@ NetlinkBuilder RuleRequest(uint16_t type, uint16_t flags,
       .Value(FRA_TABLE, rule.table)
       .Value(FRA_PRIORITY, rule.priority);
   if (network.length > 0) builder.Bytes(FRA_SRC, network.address.wire());
+  if (rule.mark) builder.Value(FRA_FWMARK, *rule.mark);
   return builder;
 }
 
@@ -392,7 +394,7 @@ absl::StatusOr<std::vector<RuleInfo>> Netlink::Rules(uint32_t table) {
   BALLAST_ASSIGN_OR_RETURN(std::vector<RuleInfo> rules,
                            DumpOf<RuleInfo>(requests, "list rules"));
   std::erase_if(rules, [table](const RuleInfo& rule) {
-    return rule.table != table || rule.source.length == 0;
+    return rule.table != table || (rule.source.length == 0 && !rule.mark);
   });
   return rules;
 }

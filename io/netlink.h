@@ -75,16 +75,18 @@ class Netlink {
     uint32_t priority = 0;  // 0: the kernel's default (IPv6: 1024).
     // The gateway is on the link even if no address there says so.
     bool on_link = false;
+    // To the host itself, whatever the destination; `ifindex` is loopback's.
+    bool local = false;
   };
   // Replaces a route to the same destination of the same priority.
   absl::Status SetRoute(const Route& route);
   absl::Status DeleteRoute(const Route& route);
 
-  // Packets from `source` use `table`; rules with lower priority numbers are
-  // asked first. kAlreadyExists if the same rule is there.
+  // Packets from `source` (and with `mark`) use `table`; rules with lower
+  // priority numbers are asked first. kAlreadyExists if the same rule is there.
   absl::Status AddRule(const RuleInfo& rule);
   absl::Status DeleteRule(const RuleInfo& rule);
-  // The rules that name this table and a source.
+  // The rules that name this table and a source or a mark.
   absl::StatusOr<std::vector<RuleInfo>> Rules(uint32_t table);
 
   // ---- Neighbours ----------------------------------------------------------

@@ -283,6 +283,9 @@ std::optional<RuleInfo> DecodeRule(Bytes bytes) {
       case FRA_PRIORITY:
         rule.priority = attribute->As<uint32_t>().value_or(0);
         break;
+      case FRA_FWMARK:
+        rule.mark = attribute->As<uint32_t>();
+        break;
     }
   }
   return rule;

@@ -67,6 +67,7 @@ class PuntLink {
   absl::Status AddAddress(const Address& address);
   absl::Status RemoveAddress(const Address& address);
 
+  const std::string& host_name() const { return options_.host_name; }
   const std::string& director_name() const { return options_.director_name; }
   const MacAddress& host_mac() const { return options_.host_mac; }
   const MacAddress& director_mac() const { return options_.director_mac; }

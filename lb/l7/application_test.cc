@@ -141,7 +141,6 @@ class ApplicationTest : public ::testing::Test {
     plan_.tables = {1};
     plan_.cookie_secrets = {{3, 4}};
     plan_.store = *persist::KeyStore::Create({.limit = 1000});
-    plan_.is_local = [](const Address&) { return false; };
   }
   void Persist(config::PersistenceMode mode, const std::string& name = "") {
     plan_.config.persistence = {.enabled = true,

@@ -62,8 +62,8 @@ void Exchange::Choose(Instant now) {
   connect_.choice = std::get<ServerChoice>(answer);
   connect_.host = request_->host();
   connect_.may_reuse =
-      settings_.reuse_servers && !connect_.choice.single_use && !fresh_only_ &&
-      !upgrading_ && request_->method != http::Method::kConnect &&
+      settings_.reuse_servers && !fresh_only_ && !upgrading_ &&
+      request_->method != http::Method::kConnect &&
       (settings_.reuse_for_unsafe || http::IsIdempotent(request_->method));
   choice_open_ = true;
   order_connect_ = true;
@@ -95,7 +95,7 @@ void Exchange::SendHead() {
   };
   if (upgrading_) {
     writing.connection = http::ConnectionOption::kUpgrade;
-  } else if (!settings_.reuse_servers || connect_.choice.single_use) {
+  } else if (!settings_.reuse_servers) {
     writing.connection = http::ConnectionOption::kClose;
   }
   http::WriteRequestHead(*request_, writing, to_server_.tail());

@@ -96,7 +96,7 @@ void Exchange::ResponseEnd(Instant now, bool clean) {
   sink_->OnEnd(reader_.trailers());
   const bool reusable =  // E4
       clean && request_done_ && reader_.head().keep_alive &&
-      settings_.reuse_servers && !connect_.choice.single_use && !upgrading_ &&
+      settings_.reuse_servers && !upgrading_ &&
       !(BodyIsUnusual(request_->method) && request_->has_body()) &&
       !server_ended_;
   if (reusable && !to_server_.empty()) {

@@ -29,8 +29,6 @@ struct ServerChoice {
   // Zero port: any. Unspecified address: the system's choice.
   Endpoint source;
   uint64_t tag = 0;  // The chooser's own.
-  // Neither taken from a pool nor put there afterwards.
-  bool single_use = false;
 };
 
 struct ConnectOrder {

@@ -1,6 +1,5 @@
 #include "lb/l7/service_chooser.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -55,12 +54,6 @@ struct FieldsOf {
   }
 };
 
-bool IsServer(const config::ServerPool& pool, const Address& address) {
-  return std::any_of(
-      pool.servers.begin(), pool.servers.end(),
-      [&](const auto& server) { return server.endpoint.address == address; });
-}
-
 }  // namespace
 
 // -- ServiceChooser -----------------------------------------------------------
@@ -84,6 +77,7 @@ void ServiceChooser::Apply(Instant now,
   const auto before = std::exchange(plan_, std::move(plan));
   std::vector<Pool> old = std::move(pools_);
   pools_ = std::vector<Pool>(plan_->ids.size());
+  server_addresses_.clear();
   const auto& subs = plan_->config.l7->sub_services;
   for (size_t i = 0; i < pools_.size(); ++i) {
     for (size_t j = 0; before != nullptr && j < old.size(); ++j) {
@@ -96,6 +90,11 @@ void ServiceChooser::Apply(Instant now,
     }
     if (pools_[i].number == 0) pools_[i].number = ++last_number_;
     const config::ServerPool& config = PoolConfig(i);
+    if (plan_->config.l7->transparent && plan_->real_servers_are_local) {
+      for (const config::RealServer& server : config.servers) {
+        server_addresses_.insert(server.endpoint.address);
+      }
+    }
     pools_[i].chooser.Apply(now, config, plan_->ids[i]);
     pools_[i].persistence = SettingsOf(config.persistence);
     if (persist::KindOf(pools_[i].persistence.mode) ==
@@ -288,8 +287,6 @@ ServerChoice ConnectionChooser::Give(const Client& client, size_t pool,
   if (choice.server.port == 0) choice.server.port = client.local.port;
   choice.source = SourceFor(client, choice.server);
   choice.tag = uint64_t{served.number} << 32 | picked.id;
-  // A connection that shows one client's address is no other's.
-  choice.single_use = choice.source.address == client.address.address;
   return choice;
 }
 
@@ -358,9 +355,9 @@ Endpoint ConnectionChooser::SourceFor(const Client& client,
   const config::L7Service& l7 = *plan.config.l7;
   if (l7.transparent) {
     const Address& address = client.address.address;
-    const bool local = plan.is_local(address) ||
-                       (plan.real_servers_are_local &&
-                        IsServer(service_.PoolConfig(last_pool_), address));
+    const bool local = (service_.networks_ != nullptr &&
+                        service_.networks_->Direct(address, server.address)) ||
+                       service_.server_addresses_.contains(address);
     if (!local && address.is_v4() == server.address.is_v4()) {
       return {address, 0};  // A3
     }

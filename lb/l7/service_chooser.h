@@ -25,13 +25,14 @@
 #define LB_L7_SERVICE_CHOOSER_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "io/base/address.h"
 #include "io/base/instant.h"
@@ -41,6 +42,7 @@
 #include "lb/l7/application.h"
 #include "lb/l7/application_calls.h"
 #include "lb/l7/chooser.h"
+#include "lb/l7/local_networks.h"
 #include "lb/l7/pool_chooser.h"
 #include "persist/active_cookie.h"
 #include "persist/attachment.h"
@@ -62,8 +64,6 @@ struct ServicePlan {
   uint64_t service_id = 0;             // Equal on both units.
   std::shared_ptr<persist::KeyStore> store;
   bool real_servers_are_local = false;
-  // Whether an address is in a network that this unit is in itself.
-  std::function<bool(const Address&)> is_local;
   std::string error_page;  // The file's contents.
 };
 
@@ -81,6 +81,10 @@ class ServiceChooser {
 
   void Apply(Instant now, std::shared_ptr<const ServicePlan> plan);
   void SetHealthy(Instant now, uint32_t id, bool healthy);
+  // For A3, from now on. Until then: none.
+  void SetNetworks(std::shared_ptr<const LocalNetworks> networks) {
+    networks_ = std::move(networks);
+  }
   bool up() const;
   const Stats& stats() const { return stats_; }
   const ApplicationStatistics& application() const {
@@ -111,6 +115,9 @@ class ServiceChooser {
   // numbers.
   PoolChooser shared_;
   uint32_t last_number_ = 0;
+  std::shared_ptr<const LocalNetworks> networks_;
+  // With real_servers_are_local: whose addresses are not kept.
+  absl::flat_hash_set<Address> server_addresses_;
   uint32_t next_source_ = 0;
   uint64_t cookies_made_ = 0;
   ApplicationCalls application_;

@@ -34,10 +34,6 @@ class ServiceChooserTest : public ::testing::Test {
     plan_.secret = {1, 2};
     plan_.cookie_secrets = {{3, 4}};
     plan_.store = *persist::KeyStore::Create({.limit = 1000});
-    plan_.is_local = [](const Address& address) {
-      return address.is_v4() && address < Ip("10.0.1.0") &&
-             Ip("10.0.0.0") < address;
-    };
   }
   static void AddServers(config::ServerPool& pool, uint32_t count,
                          uint32_t from) {

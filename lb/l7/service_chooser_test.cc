@@ -314,11 +314,14 @@ class SourceTest : public ServiceChooserTest {
     Apply();
     Visit visit(*this, client);
     visit.Get("/");
-    single_use_ = visit.last.single_use;
     const Address& source = visit.last.source.address;
     return source.is_unspecified() ? "" : source.ToString();
   }
-  bool single_use_ = false;
+  void SetUp() override {
+    service_.SetNetworks(std::make_shared<const LocalNetworks>(
+        std::vector<Prefix>{*Prefix::Parse("10.0.0.254/24")},
+        std::vector<Address>{Ip("10.0.0.254")}));
+  }
 };
 
 TEST_F(SourceTest, A1AlternateAddressesInTurn) {
@@ -327,24 +330,31 @@ TEST_F(SourceTest, A1AlternateAddressesInTurn) {
   EXPECT_EQ(SourceFor("198.51.100.1"), "10.0.0.101");
   EXPECT_EQ(SourceFor("198.51.100.1"), "10.0.0.102");
   EXPECT_EQ(SourceFor("198.51.100.1"), "10.0.0.101");
-  EXPECT_FALSE(single_use_);
 }
 
 TEST_F(SourceTest, A3TheClientsUnlessItIsLocal) {
   plan_.config.l7->transparent = true;
   plan_.config.l7->alternate_sources = {Ip("10.0.0.101")};
   EXPECT_EQ(SourceFor("198.51.100.1"), "198.51.100.1");
-  EXPECT_TRUE(single_use_);
   EXPECT_EQ(SourceFor("10.0.0.77"), "");
-  EXPECT_FALSE(single_use_);
+  plan_.config.l7->subnet_originating = false;
+  EXPECT_EQ(SourceFor("10.0.0.77"), "192.0.2.1");
+}
+
+TEST_F(SourceTest, A3FollowsTheUnitsNetworks) {
+  plan_.config.l7->transparent = true;
+  EXPECT_EQ(SourceFor("10.0.0.77"), "");
+  service_.SetNetworks(std::make_shared<const LocalNetworks>());
+  EXPECT_EQ(SourceFor("10.0.0.77"), "10.0.0.77");
 }
 
 TEST_F(SourceTest, A3AServerThatIsAClientIsLocalIfTheySayso) {
   plan_.config.l7->transparent = true;
-  plan_.is_local = [](const Address&) { return false; };
+  service_.SetNetworks(nullptr);
   EXPECT_EQ(SourceFor("10.0.0.2"), "10.0.0.2");
   plan_.real_servers_are_local = true;
   EXPECT_EQ(SourceFor("10.0.0.2"), "");
+  EXPECT_EQ(SourceFor("198.51.100.1"), "198.51.100.1");
 }
 
 TEST_F(SourceTest, A4ToA6TheKernelsChoiceOrTheVirtualAddress) {

@@ -222,6 +222,7 @@ absl::Status Network::RebuildView() {
       break;
     }
   }
+  RebuildLocal(kernel_routes);
   absl::flat_hash_map<l4::NeighbourKey, MacAddress> neighbours;
   for (const auto& [key, neighbour] : kernel_.neighbours().entries()) {
     const auto port = port_of(key.first);
@@ -233,6 +234,33 @@ absl::Status Network::RebuildView() {
   view_ = std::make_shared<l4::ForwardingView>(
       std::move(ports), std::move(routes), std::move(neighbours));
   return absl::OkStatus();
+}
+
+void Network::RebuildLocal(const std::vector<RouteInfo>& routes) {
+  // Not the punt link, which leads to no other host.
+  const auto counts = [&](int ifindex) {
+    const LinkInfo* link = kernel_.FindLink(ifindex);
+    return link != nullptr && link->up &&
+           (punt_ == nullptr || (link->name != punt_->host_name() &&
+                                 link->name != punt_->director_name()));
+  };
+  std::vector<Prefix> connected;
+  std::vector<Address> own;
+  for (const InterfaceAddress& address : kernel_.addresses()) {
+    own.push_back(address.prefix.address);
+    if (counts(address.ifindex)) connected.push_back(address.prefix);
+  }
+  for (const RouteInfo& route : routes) {
+    // A default route without a gateway, of a tunnel say, is no network.
+    if (!Routed(route) || route.destination.length == 0) continue;
+    for (const RouteHop& hop : route.hops) {
+      if (hop.dead || hop.gateway.has_value() || !counts(hop.ifindex)) continue;
+      connected.push_back(route.destination);
+      break;
+    }
+  }
+  local_ =
+      std::make_shared<l7::LocalNetworks>(std::move(connected), std::move(own));
 }
 
 void Network::Resolve(const l4::NeighbourKey& key) {
@@ -330,6 +358,24 @@ void Network::SetFloating(const config::Model& model, bool active) {
     if (!punted_.contains(address)) Check(punt_->AddAddress(address));
   }
   punted_ = std::move(punted);
+}
+
+absl::Status Network::SetTransparent(const config::Model& model) {
+  if (replies_ != nullptr) return absl::OkStatus();
+  const auto service = std::find_if(
+      model.services.begin(), model.services.end(),
+      [](const auto& one) { return one.l7 && one.l7->transparent; });
+  if (service == model.services.end()) return absl::OkStatus();
+  auto replies = TransparentReplies::Install();
+  if (!replies.ok()) {
+    return absl::Status(
+        replies.status().code(),
+        absl::StrCat("l7.transparent of ",
+                     Endpoint{service->address, service->port}.ToString(), ": ",
+                     replies.status().message()));
+  }
+  replies_ = *std::move(replies);
+  return absl::OkStatus();
 }
 
 }  // namespace ballast::run

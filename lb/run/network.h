@@ -29,8 +29,10 @@
 #include "io/netlink.h"
 #include "io/packet_steering.h"
 #include "io/punt.h"
+#include "io/transparent_replies.h"
 #include "lb/config/model.h"
 #include "lb/l4/next_hop.h"
+#include "lb/l7/local_networks.h"
 
 namespace ballast::run {
 
@@ -53,6 +55,7 @@ class Network {
   // Takes the kernel's changes in; true if there is a new view.
   bool Update();
   std::shared_ptr<const l4::ForwardingView> view() const { return view_; }
+  std::shared_ptr<const l7::LocalNetworks> local() const { return local_; }
 
   // Has the kernel find and keep this neighbour's MAC.
   void Resolve(const l4::NeighbourKey& key);
@@ -62,6 +65,11 @@ class Network {
   // What the kernel must know of the floating addresses: groups joined for ND,
   // guarded where the MAC is the card's, on the punt link while `active`.
   void SetFloating(const config::Model& model, bool active);
+
+  // Has the host take what servers send to connections made from a client's
+  // address, from the first model on that has such a service. The error names
+  // what is missing.
+  absl::Status SetTransparent(const config::Model& model);
 
   // Whether frames pass on a link of this host; false if there is none.
   bool HasCarrier(absl::string_view link) const {
@@ -90,6 +98,7 @@ class Network {
   absl::Status AddInterface(const config::Model& model,
                             const config::Interface& config);
   absl::Status RebuildView();
+  void RebuildLocal(const std::vector<RouteInfo>& routes);
   int IfIndex(uint16_t port) const;
   bool Manage(const std::pair<int, Address>& entry);
   // Has those found again that somebody took away, or that went with a link.
@@ -101,12 +110,14 @@ class Network {
   Log log_;
   std::vector<Interface> interfaces_;
   std::unique_ptr<PuntLink> punt_;
+  std::unique_ptr<TransparentReplies> replies_;
   NeighbourDiscoveryGroups groups_;
   std::set<std::pair<Address, int>> joined_;
   std::set<Address> punted_;
   std::set<std::pair<int, Address>> managed_;
   std::set<std::pair<int, Address>> refreshed_;
   std::shared_ptr<const l4::ForwardingView> view_;
+  std::shared_ptr<const l7::LocalNetworks> local_;
   uint64_t errors_ = 0;
 };
 

@@ -125,7 +125,9 @@ bool Proxies::Wanted(const config::Model& model) {
 }
 
 Proxies::Proxies(Reactor& reactor, Options options)
-    : reactor_(reactor), options_(std::move(options)) {}
+    : reactor_(reactor),
+      options_(std::move(options)),
+      networks_(options_.networks) {}
 
 void Proxies::SetSecrets(const Secrets& secrets) {
   persistence_secret_ = DeriveSip(secrets[0], "persistence");
@@ -230,7 +232,6 @@ std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
   plan->service_id =
       l4::ServiceId(config.protocol, config.address, config.port);
   plan->store = options_.store;
-  plan->is_local = [](const Address&) { return false; };
   return plan;
 }
 
@@ -306,6 +307,7 @@ absl::Status Proxies::Apply(const config::Model& model,
       if (service.choosers.size() == i) {
         service.choosers.push_back(
             std::make_shared<l7::ServiceChooser>(applications_[i].get()));
+        service.choosers.back()->SetNetworks(networks_);
         service.counted.push_back(std::make_shared<ProxyService::Counted>());
       }
       auto proxied = std::make_shared<ProxyService>();
@@ -350,6 +352,18 @@ absl::Status Proxies::Apply(const config::Model& model,
   server_ids_ = std::move(kept);
   SetHealthTargets();
   return absl::OkStatus();
+}
+
+void Proxies::SetNetworks(std::shared_ptr<const l7::LocalNetworks> networks) {
+  if (*networks == *networks_) return;
+  networks_ = std::move(networks);
+  for (size_t i = 0; i < threads_.size(); ++i) {
+    threads_[i]->Call([&](ProxyThread&) {
+      for (const auto& [key, service] : services_) {
+        service.choosers[i]->SetNetworks(networks_);
+      }
+    });
+  }
 }
 
 void Proxies::AddTables(std::vector<L7Sync::Table>& tables) const {

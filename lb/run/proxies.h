@@ -28,6 +28,7 @@
 #include "lb/config/model.h"
 #include "lb/l7/application.h"
 #include "lb/l7/limiter.h"
+#include "lb/l7/local_networks.h"
 #include "lb/l7/service_chooser.h"
 #include "lb/run/health_checker.h"
 #include "lb/run/l7_sync.h"
@@ -45,6 +46,7 @@ class Proxies {
     std::shared_ptr<persist::KeyStore> store;  // The unit's.
     std::function<void(absl::string_view)> log;
     l7::ApplicationFactory application;  // May be empty.
+    std::shared_ptr<const l7::LocalNetworks> networks;
     bool force_epoll = false;
   };
   // Whether a configuration has any service for this.
@@ -63,6 +65,8 @@ class Proxies {
   void AddTables(std::vector<L7Sync::Table>& tables) const;
   // About once a second: logs what the threads have to say.
   void Tick();
+  // The host's networks have changed, or are known now.
+  void SetNetworks(std::shared_ptr<const l7::LocalNetworks> networks);
   void Collect(Statistics* statistics);
 
  private:
@@ -94,6 +98,7 @@ class Proxies {
 
   Reactor& reactor_;
   const Options options_;
+  std::shared_ptr<const l7::LocalNetworks> networks_;
   SipKey persistence_secret_;
   std::vector<tls::TicketKey> ticket_keys_;
   std::vector<SipKey> cookie_secrets_;

@@ -130,7 +130,6 @@ class ProxyThreadTest
     plan->ids = {{1}};
     plan->tables = {1};
     plan->store = *persist::KeyStore::Create({.limit = 10});
-    plan->is_local = [](const Address&) { return false; };
     service_ = std::make_shared<ProxyService>();
     service_->id = 1;
     service_->chooser = std::make_shared<l7::ServiceChooser>();

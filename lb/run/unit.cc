@@ -27,8 +27,6 @@ absl::Status CheckServed(const config::Model& model) {
     if (!service.l7.has_value()) continue;
     if (service.persistence.mode == config::PersistenceMode::kSslSessionId) {
       field = "persistence.mode: SSL_SESSION_ID";
-    } else if (service.l7->transparent) {
-      field = "l7.transparent";
     } else if (service.l7->qos.pass_through) {
       field = "l7.qos: PASS_THROUGH";
     }
@@ -325,6 +323,7 @@ absl::Status Unit::ApplyAny(std::shared_ptr<const config::Model> model) {
 }
 
 absl::Status Unit::ApplyToProxies(const config::Model& model) {
+  BALLAST_RETURN_IF_ERROR(network_->SetTransparent(model));
   if (proxies_ == nullptr && !Proxies::Wanted(model)) return absl::OkStatus();
   Proxies::Secrets secrets = model.l7.secrets;
   if (secrets.empty()) {
@@ -340,6 +339,7 @@ absl::Status Unit::ApplyToProxies(const config::Model& model) {
     options.store = key_store_;
     options.log = log_;
     options.application = options_.application;
+    options.networks = network_->local();
     options.force_epoll = options_.force_epoll;
     BALLAST_ASSIGN_OR_RETURN(
         proxies_,
@@ -446,6 +446,7 @@ void Unit::UpdateNetwork() {
   UpdateLinks();
   if (!changed) return;
   network_->SetFloating(*model_, active_);
+  if (proxies_ != nullptr) proxies_->SetNetworks(network_->local());
   PostView();
 }
 
