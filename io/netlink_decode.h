@@ -83,7 +83,7 @@ struct NeighbourInfo {
 struct RuleInfo {
   Prefix source;  // Length 0: any.
   uint32_t table = 0;
-  uint32_t priority = 0;  // Lower numbers are asked first.
+  uint32_t priority = 0;           // Lower numbers are asked first.
   std::optional<uint32_t> mark{};  // Only packets that carry this one.
   friend auto operator<=>(const RuleInfo&, const RuleInfo&) = default;
 };

@@ -114,10 +114,10 @@ absl::Status SetTos(int fd, uint8_t tos) {
       absl::StrCat("ToS ", tos, ": ", std::strerror(errno)));
 }
 
-absl::Status RememberTos(int fd) {
+absl::Status RememberTos(int fd, bool wanted) {
   const bool v4 = IsV4(fd);
   if (SetInt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6,
-             v4 ? IP_RECVTOS : IPV6_RECVTCLASS, 1)) {
+             v4 ? IP_RECVTOS : IPV6_RECVTCLASS, wanted)) {
     return absl::OkStatus();
   }
   return absl::FailedPreconditionError(

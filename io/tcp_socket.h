@@ -51,7 +51,7 @@ void SetReceiveBuffer(int fd, int bytes);
 absl::Status SetTos(int fd, uint8_t tos);
 // Has the kernel remember what ReceivedTos() tells; on a listener, for what it
 // accepts.
-absl::Status RememberTos(int fd);
+absl::Status RememberTos(int fd, bool wanted = true);
 // Of an accepted connection's first packet; with IPv6 of its last.
 std::optional<uint8_t> ReceivedTos(int fd);
 

@@ -113,6 +113,9 @@ Reencrypt ValidateReencrypt(const std::string& path,
 
 QualityOfService ValidateQos(const std::string& path, int from,
                              Problems& problems) {
+  if (from == proto::L7::MINIMIZE_COST) {
+    problems.Warn(path, "MINIMIZE_COST, has no effect: its bit is ECN's");
+  }
   switch (from) {
     case proto::L7::NORMAL_SERVICE:
     case proto::L7::MINIMIZE_COST:

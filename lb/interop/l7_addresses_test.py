@@ -325,7 +325,8 @@ def tos(bed):
   """Values of 4.11 on both legs, of a sub service, and passed through."""
   remove_direct_return(bed)
   Mirror(bed.servers[0])
-  values = {'NORMAL_SERVICE': 0x00, 'MINIMIZE_COST': 0x02,
+  # The kernel keeps the bit of MINIMIZE_COST, 0x02, for ECN (RFC 3168).
+  values = {'NORMAL_SERVICE': 0x00, 'MINIMIZE_COST': 0x00,
             'MAXIMIZE_RELIABILITY': 0x04, 'MAXIMIZE_THROUGHPUT': 0x08,
             'MINIMIZE_DELAY': 0x10}
   def sub(name, family, path, qos):
@@ -340,7 +341,7 @@ def tos(bed):
               for name, port in ports.items()) +
       proxy(f'pass{family}', family, 8110, 'qos: PASS_THROUGH') +
       proxy(f'changing{family}', family, 8111) +
-      proxy(f'subs{family}', family, 8112, 'qos: MINIMIZE_COST '
+      proxy(f'subs{family}', family, 8112, 'qos: MAXIMIZE_RELIABILITY '
             + sub('delay', family, '/1', 'qos: MINIMIZE_DELAY')
             + sub('rest', family, '', ''), servers=()) +
       proxy(f'passing_subs{family}', family, 8113, 'qos: PASS_THROUGH '

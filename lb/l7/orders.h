@@ -29,6 +29,7 @@ struct ServerChoice {
   // Zero port: any. Unspecified address: the system's choice.
   Endpoint source;
   uint64_t tag = 0;  // The chooser's own.
+  uint8_t tos = 0;   // Of packets to the server, and to the client from now on.
 };
 
 struct ConnectOrder {
@@ -64,6 +65,7 @@ struct Client {
   Endpoint address;  // The peer's.
   Endpoint local;    // The virtual service's.
   bool tls = false;
+  uint8_t tos = 0;  // Of the client's first packet, where anybody asked.
 };
 
 }  // namespace ballast::l7

@@ -286,6 +286,10 @@ ServerChoice ConnectionChooser::Give(const Client& client, size_t pool,
   // The port the client asked for.
   if (choice.server.port == 0) choice.server.port = client.local.port;
   choice.source = SourceFor(client, choice.server);
+  const config::L7Service& l7 = *service_.plan_->config.l7;
+  const config::QualityOfService& qos =
+      l7.sub_services.empty() ? l7.qos : l7.sub_services[pool].qos;
+  choice.tos = qos.pass_through ? client.tos : qos.tos;
   choice.tag = uint64_t{served.number} << 32 | picked.id;
   return choice;
 }

@@ -11,7 +11,8 @@
 //   V2  a valid persistence entry wins (§4.6, §5.2; follow.h). always_persist
 //       says which requests of a connection are held against entries; the
 //       others go where the connection's last one went, while that is possible
-//   V3  source addresses A1, A3 to A6 of §4.2
+//   V3  source addresses A1, A3 to A6 of §4.2; ToS of §4.11: the sub service's,
+//       the service's, or the client's
 //   V4  no server: sorry server, else the service's error answer (§5.5)
 //   V5  ours: the application is asked first (application.h), and picks where
 //       the scheduler would

@@ -363,5 +363,43 @@ TEST_F(SourceTest, A4ToA6TheKernelsChoiceOrTheVirtualAddress) {
   EXPECT_EQ(SourceFor("198.51.100.1"), "192.0.2.1");
 }
 
+// §4.11: of the sub service, or as the client's packets have it.
+TEST_F(ServiceChooserTest, TosIsTheServicesTheSubServicesOrTheClients) {
+  Apply();
+  Visit visit(*this, "198.51.100.1");
+  visit.client.tos = 0xb8;
+  visit.Get("/");
+  EXPECT_EQ(visit.last.tos, 0);
+  plan_.config.l7->qos.tos = 0x10;
+  Apply();
+  visit.Get("/");
+  EXPECT_EQ(visit.last.tos, 0x10);
+  plan_.config.l7->qos = {.pass_through = true};
+  Apply();
+  visit.Get("/");
+  EXPECT_EQ(visit.last.tos, 0xb8);
+}
+
+TEST_F(ServiceChooserTest, TosOfASubServiceIsItsOwn) {
+  auto& subs = plan_.config.l7->sub_services;
+  subs.resize(2);
+  subs[0].name = "images";
+  subs[0].matches = {{.path_prefix = "/img/"}};
+  subs[0].qos.tos = 0x08;
+  subs[1].name = "rest";
+  AddServers(subs[0], 1, 0);
+  AddServers(subs[1], 1, 1);
+  plan_.config.servers.clear();
+  plan_.config.l7->qos.tos = 0x02;  // The parent's, of what it says itself.
+  plan_.ids = {{1}, {2}};
+  plan_.tables = {1, 2};
+  Apply();
+  Visit visit(*this, "198.51.100.1");
+  visit.Get("/img/a");
+  EXPECT_EQ(visit.last.tos, 0x08);
+  visit.Get("/b");
+  EXPECT_EQ(visit.last.tos, 0);
+}
+
 }  // namespace
 }  // namespace ballast::l7

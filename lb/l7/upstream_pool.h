@@ -34,6 +34,7 @@ class UpstreamPool {
     uint64_t service = 0;
     Endpoint server;
     Endpoint source;
+    uint8_t tos = 0;
     // With TLS: under which settings, by number, and with whom.
     uint64_t tls = 0;
     std::string name;
@@ -41,7 +42,7 @@ class UpstreamPool {
     template <typename H>
     friend H AbslHashValue(H h, const Key& key) {
       return H::combine(std::move(h), key.service, key.server, key.source,
-                        key.tls, key.name);
+                        key.tos, key.tls, key.name);
     }
   };
   using Handle = uint64_t;  // Unique among those that are in.

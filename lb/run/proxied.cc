@@ -42,6 +42,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
         context_(context),
         client_address_(client.address),
         ticket_(std::move(ticket)),
+        client_tos_(service_->qos.pass_through ? 0 : service_->qos.tos),
         chooser_(*service_->chooser, context.random),
         codec_(SettingsOf(), client, ChooserOf(), &service_->counted->exchanges,
                context.reactor.Now()),
@@ -226,6 +227,10 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   std::optional<Orders> Connect(const l7::ConnectOrder& order) {
     choice_ = order.choice;
     SetKey(order);
+    if (choice_.tos != client_tos_) {
+      client_tos_ = choice_.tos;
+      (void)SetTos(client_->fd(), client_tos_);
+    }
     if (order.may_reuse) {
       server_ = context_.pool.Take(key_);
       if (server_ != nullptr) {
@@ -234,7 +239,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
         return codec_.ServerConnected(Now(), true);
       }
     }
-    DialOptions options{.tos = service_->tos};
+    DialOptions options{.tos = choice_.tos};
     if (choice_.source.address != Address()) {
       options.source = choice_.source;
       options.transparent = choice_.source.address == client_address_.address;
@@ -259,6 +264,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     key_.service = service_->id;
     key_.server = choice_.server;
     key_.source = choice_.source;
+    key_.tos = choice_.tos;
     if (service_->server_tls == nullptr) return;
     key_.tls = service_->server_tls->settings();
     clients_name_ = service_->server_tls->Name(
@@ -312,6 +318,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   ProxyContext& context_;
   const Endpoint client_address_;
   l7::Ticket ticket_;
+  uint8_t client_tos_;  // Of the packets to it.
   l7::ConnectionChooser chooser_;
   l7::LimitedChooser limited_{chooser_, ticket_};
   Codec codec_;
@@ -335,11 +342,20 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
 
 }  // namespace
 
+void SetQos(int listener, const config::QualityOfService& qos) {
+  (void)SetTos(listener, qos.tos);
+  (void)RememberTos(listener, qos.pass_through);
+}
+
 void StartProxied(ProxyContext& context, std::shared_ptr<ProxyService> service,
                   UniqueFd fd, const Endpoint& local) {
-  if (service->tos != 0) (void)SetTos(fd.get(), service->tos);
-  const l7::Client client = {SocketAddress::Peer(fd.get()).endpoint(), local,
-                             service->tls != nullptr};
+  l7::Client client = {SocketAddress::Peer(fd.get()).endpoint(), local,
+                       service->tls != nullptr};
+  if (service->qos.pass_through) {
+    client.tos = ReceivedTos(fd.get()).value_or(0);
+    // With IPv6 it would be kept anew of every packet.
+    (void)RememberTos(fd.get(), false);
+  }
   l7::Ticket ticket;
   if (service->limits != nullptr) {
     const auto refusal = ticket.Open(context.reactor.Now(), service->limits,

@@ -16,6 +16,7 @@
 #include "io/base/instant.h"
 #include "io/reactor.h"
 #include "io/unique_fd.h"
+#include "lb/config/model.h"
 #include "lb/l7/counters.h"
 #include "lb/l7/limiter.h"
 #include "lb/l7/service_chooser.h"
@@ -33,7 +34,7 @@ struct ProxyService {
   uint64_t id = 0;   // The same over configurations.
   bool http = true;  // Else any bytes.
   l7::HttpSettings settings;
-  uint8_t tos = 0;
+  config::QualityOfService qos;
   std::shared_ptr<const tls::ServerContext> tls;  // Clients speak TLS.
   std::shared_ptr<const ServerTls> server_tls;    // To servers; null: none.
   // These two go on over configurations.
@@ -115,6 +116,10 @@ struct ProxyContext {
   Notices* notices = nullptr;  // Why servers' TLS fails; null: untold.
   ProxiedList list{};
 };
+
+// Has a listener's connections begin with the ToS they are to have, or remember
+// their clients'.
+void SetQos(int listener, const config::QualityOfService& qos);
 
 // Takes over a client's connection, accepted at `local`.
 void StartProxied(ProxyContext& context, std::shared_ptr<ProxyService> service,

@@ -314,7 +314,7 @@ absl::Status Proxies::Apply(const config::Model& model,
       proxied->id = plan->service_id;
       proxied->http = one.config->l7->type == config::L7Type::kHttp;
       proxied->settings = SettingsOf(model, *one.config);
-      proxied->tos = one.config->l7->qos.tos;
+      proxied->qos = one.config->l7->qos;
       proxied->tls = one.tls;
       if (service.servers_tls != nullptr) {
         if (service.server_tls.size() == i) {

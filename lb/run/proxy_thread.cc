@@ -22,9 +22,14 @@ struct ProxyThread::Listener {
   Operation accept = Operation::To<&Listener::OnAccept>(this);
 
   Listener(ProxyThread* o, std::shared_ptr<ProxyService> s, UniqueFd f)
-      : owner(o), service(std::move(s)), fd(std::move(f)) {
+      : owner(o), fd(std::move(f)) {
     SetNoDelay(fd.get());  // What is accepted inherits it.
+    SetService(std::move(s));
     Accept();
+  }
+  void SetService(std::shared_ptr<ProxyService> s) {
+    service = std::move(s);
+    SetQos(fd.get(), service->qos);
   }
   void Accept() { owner->reactor_->Accept(&accept, fd.get()); }
   void Leave() {
@@ -111,7 +116,7 @@ void ProxyThread::SetServices(std::vector<Placed> services) {
     if (!placed.listeners.empty()) continue;
     for (Listener*& old : left) {
       if (old == nullptr || old->service->id != placed.service->id) continue;
-      old->service = placed.service;
+      old->SetService(placed.service);
       listeners_.push_back(std::exchange(old, nullptr));
     }
   }

@@ -27,8 +27,6 @@ absl::Status CheckServed(const config::Model& model) {
     if (!service.l7.has_value()) continue;
     if (service.persistence.mode == config::PersistenceMode::kSslSessionId) {
       field = "persistence.mode: SSL_SESSION_ID";
-    } else if (service.l7->qos.pass_through) {
-      field = "l7.qos: PASS_THROUGH";
     }
     if (field == nullptr) continue;
     return absl::UnimplementedError(absl::StrCat("virtual_services[", i, "].",
