@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace ballast::l7 {
@@ -17,6 +18,10 @@ std::string DenialError(const Denial& denial) {
   for (const auto& [name, value] : denial.fields) {
     if (!error.empty()) break;
     error = FieldEditor::Check(name, value);
+    if (absl::EqualsIgnoreCase(name, "Content-Type") ||
+        absl::EqualsIgnoreCase(name, "Location")) {
+      error = absl::StrCat(name, ": must not be among the other fields");
+    }
   }
   return error;
 }

@@ -289,6 +289,8 @@ TEST_F(ApplicationTest, ForbiddenChangesAndAnswersAre500) {
   answer = {.status = 200};
   answer.fields = {{"Transfer-Encoding", "chunked"}};
   refused("Transfer-Encoding");
+  answer.fields = {{"content-type", "text/css"}};
+  refused("content-type");
   EXPECT_EQ(counted().answered, 0u);
 }
 

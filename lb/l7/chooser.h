@@ -51,7 +51,7 @@ struct Denial {
   std::string content_type = "text/html";
   uint32_t retry_after_s = 0;  // 0: not said.
   bool close = false;          // The connection, after the answer.
-  // Other fields; tokens and field values.
+  // Others than Location and Content-Type; tokens and field values.
   std::vector<std::pair<std::string, std::string>> fields;
 };
 
