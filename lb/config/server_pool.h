@@ -76,6 +76,9 @@ enum class PersistenceMode : uint8_t {
   kUdpSip,
 };
 
+// What kSslSessionId goes by where a client offers TLS 1.3.
+enum class Tls13Key : uint8_t { kNothing, kServerName, kSourceIp };
+
 struct Persistence {
   bool enabled = false;
   PersistenceMode mode = PersistenceMode::kSourceIp;
@@ -85,6 +88,7 @@ struct Persistence {
   // Long-lived connections renew their entry once a day. Set only where it
   // takes effect, from four days up.
   bool refresh = false;
+  Tls13Key tls13 = Tls13Key::kNothing;
 
   friend bool operator==(const Persistence&, const Persistence&) = default;
 };

@@ -19,6 +19,7 @@ constexpr int kMatchesMax = 64;
 constexpr int kCertificatesMax = 256;
 constexpr int kAlternateSourcesMax = 64;
 constexpr int kSecretsMax = 8;
+constexpr size_t kServerNameMax = 253;
 constexpr uint32_t kPerSecondMax = 1'000'000;
 constexpr uint32_t kConnectionsMax = 100'000'000;
 
@@ -103,6 +104,19 @@ Reencrypt ValidateReencrypt(const std::string& path,
   ValidatePath(absl::StrCat(path, ".ca_file"), from.ca_file(), problems);
   if (!from.ca_file().empty()) reencrypt.ca_file = from.ca_file();
   reencrypt.server_name = from.server_name();
+  const std::string& name = reencrypt.server_name;
+  const bool named =
+      name.size() <= kServerNameMax &&
+      std::all_of(name.begin(), name.end(), [](char c) {
+        return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+               absl::StrContains("-._", c);
+      });
+  if (!named && !Address::Parse(name).ok()) {
+    problems.Error(
+        absl::StrCat(path, ".server_name"),
+        absl::StrCat(Quoted(name), ", must be a host name of at most ",
+                     kServerNameMax, " characters or an address"));
+  }
   reencrypt.verify = !from.no_verify();
   if (from.no_verify()) {
     problems.Warn(absl::StrCat(path, ".no_verify"),
@@ -361,6 +375,11 @@ void ValidateServerInitiating(const std::string& path, const proto::L7& from,
       path, from.server_initiating(), proto::L7::POP3, problems);
   if (kind == proto::L7::CLIENT) return;
   l7.server_initiating = true;
+  if (service.persistence.mode == PersistenceMode::kSslSessionId) {
+    problems.Error(path, absl::StrCat(proto::L7::ServerInitiating_Name(kind),
+                                      ", must be CLIENT: the server is chosen "
+                                      "by a client's TLS"));
+  }
   if (l7.type != L7Type::kGeneric) {
     problems.Error(path, absl::StrCat(proto::L7::ServerInitiating_Name(kind),
                                       ", must be CLIENT: type is not GENERIC"));

@@ -117,6 +117,30 @@ TEST(ValidateL7Test, AnActiveCookieHasAName) {
             "x");
 }
 
+TEST(ValidateL7Test, Tls13HasNoSessionIdAndSomethingElseIsOffered) {
+  const auto check = [](const std::string& persistence) {
+    const Validated validated = Check(Proxy(
+        "type: GENERIC",
+        absl::StrCat("real_servers { address: '10.0.0.1' } persistence { ",
+                     persistence, " }")));
+    EXPECT_NE(validated.model, nullptr);
+    return validated;
+  };
+  EXPECT_THAT(check("mode: SSL_SESSION_ID").warnings,
+              ElementsAre(Problem{
+                  "virtual_services[0].persistence.tls13",
+                  "NOTHING: clients that speak TLS 1.3 have no persistence; "
+                  "SERVER_NAME and CLIENT_IP are what they could go by"}));
+  const auto by_name = check("mode: SSL_SESSION_ID tls13: SERVER_NAME");
+  EXPECT_THAT(by_name.warnings, IsEmpty());
+  EXPECT_EQ(by_name.model->services[0].persistence.tls13,
+            Tls13Key::kServerName);
+  EXPECT_THAT(check("tls13: CLIENT_IP").warnings,
+              ElementsAre(Problem{"virtual_services[0].persistence.tls13",
+                                  "has no effect: mode is not "
+                                  "SSL_SESSION_ID"}));
+}
+
 TEST(ValidateL7Test, HostsOfMatchesAreLowerCase) {
   const L7Service l7 =
       GoodL7("sub_services { name: 'a' matches { host: '*.Example.ORG' } }");
@@ -178,6 +202,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"UrlHashOfBytes", Proxy("type: GENERIC", "schedule: UHASH"),
                 Vs(".schedule"),
                 "UHASH, must be another: needs layer 7 of type HTTP"},
+        Refused{"ServerNameWithAPort",
+                Proxy("reencrypt { server_name: 'a.example:443' }"),
+                L7(".reencrypt.server_name"),
+                "\"a.example:443\", must be a host name of at most 253 "
+                "characters or an address"},
         Refused{"ExtraPortsAndReencryption",
                 Proxy("reencrypt {}", "extra_ports: '9000'"), L7(".reencrypt"),
                 "must be unset beside extra_ports"},
@@ -217,6 +246,12 @@ INSTANTIATE_TEST_SUITE_P(
              "type: GENERIC tls { certificates { chain: 'c' key: 'k' } }",
              "SSL_SESSION_ID, must be another: needs layer 7 of type GENERIC "
              "without tls"),
+        Refused{"SessionIdWhereTheServerSpeaksFirst",
+                Proxy("type: GENERIC server_initiating: SMTP",
+                      "port: 25 persistence { mode: SSL_SESSION_ID }"),
+                L7(".server_initiating"),
+                "SMTP, must be CLIENT: the server is chosen by a client's "
+                "TLS"},
         Mode("SipOfTcp", "mode: UDP_SIP name: 'Call-ID'", "",
              "UDP_SIP, must be another: needs protocol UDP"),
         Cookie("NoCookieName", "mode: SERVER_COOKIE", "is required"),

@@ -30,6 +30,8 @@ static_assert(static_cast<int>(Schedule::kSourceHash) == proto::SH);
 static_assert(static_cast<int>(Schedule::kUrlHash) == proto::UHASH);
 static_assert(static_cast<int>(PersistenceMode::kActiveCookie) ==
               proto::Persistence::ACTIVE_COOKIE);
+static_assert(static_cast<int>(Tls13Key::kSourceIp) ==
+              proto::Persistence::CLIENT_IP);
 static_assert(static_cast<int>(PersistenceMode::kUrlHash) ==
               proto::Persistence::URL_HASH);
 static_assert(static_cast<int>(PersistenceMode::kUdpSip) ==
@@ -258,6 +260,17 @@ Persistence ValidatePersistence(const std::string& path,
                           owner, problems);
   ValidatePersistenceName(absl::StrCat(path, ".name"), from, persistence,
                           problems);
+  const std::string tls13_path = absl::StrCat(path, ".tls13");
+  persistence.tls13 = Known<Tls13Key>(tls13_path, from.tls13(),
+                                      proto::Persistence::CLIENT_IP, problems);
+  const bool by_id = persistence.mode == PersistenceMode::kSslSessionId;
+  if (by_id && persistence.tls13 == Tls13Key::kNothing) {
+    problems.Warn(tls13_path,
+                  "NOTHING: clients that speak TLS 1.3 have no persistence; "
+                  "SERVER_NAME and CLIENT_IP are what they could go by");
+  } else if (!by_id && persistence.tls13 != Tls13Key::kNothing) {
+    problems.Warn(tls13_path, "has no effect: mode is not SSL_SESSION_ID");
+  }
   return persistence;
 }
 

@@ -92,6 +92,7 @@ http {{
     ssl_certificate {pem};
     ssl_certificate_key {key};
     ssl_protocols {protocols};
+    {more}
     location / {{ return 200 "server {number} $request_uri\\n"; }}
     location /files/ {{ alias {files}/; dav_methods PUT; }}
   }}
@@ -103,7 +104,7 @@ class TlsNginx:
   """nginx with a certificate on one of the bed's servers."""
 
   def __init__(self, bed, server, certificate, port=443, requests=1000000,
-               protocols='TLSv1.2 TLSv1.3'):
+               protocols='TLSv1.2 TLSv1.3', more=''):
     self._folder = os.path.join(bed.folder, f'tls{server.number}.{port}')
     os.mkdir(self._folder)
     self._log = os.path.join(self._folder, 'access.log')
@@ -112,7 +113,7 @@ class TlsNginx:
     with open(config, 'w', encoding='utf-8') as file:
       file.write(NGINX_CONFIG.format(
           folder=self._folder, port=port, requests=requests,
-          pem=certificate[0], key=certificate[1], protocols=protocols,
+          pem=certificate[0], key=certificate[1], protocols=protocols, more=more,
           number=server.number, files=bed.files))
     process = server.namespace.start(
         ['nginx', '-p', self._folder, '-c', config, '-e',

@@ -83,6 +83,14 @@ class Chooser {
 class StreamChooser {
  public:
   virtual ~StreamChooser() = default;
+  // What the client sends, in order, before Choose(); true: which should wait
+  // for more of it. Not called again after it was false.
+  virtual bool ReadClient(absl::string_view /*bytes*/) { return false; }
+  // What the server sends, in order; not called again after it was false.
+  virtual bool ReadServer(Instant /*now*/, const ServerChoice& /*choice*/,
+                          absl::string_view /*bytes*/) {
+    return false;
+  }
   virtual std::variant<ServerChoice, Denial> Choose(
       Instant now, const Client& client, uint32_t attempt,
       absl::string_view first_bytes) = 0;

@@ -46,6 +46,16 @@ class FakeChooser : public Chooser, public StreamChooser {
     responses.push_back(absl::StrCat(request.target(), " ", response->status));
     return passes;
   }
+  bool ReadClient(absl::string_view) override {
+    BALLAST_CHECK(client_awaited > 0);
+    return --client_awaited > 0;
+  }
+  bool ReadServer(Instant, const ServerChoice& choice,
+                  absl::string_view bytes) override {
+    BALLAST_CHECK(server_awaited > 0);
+    server_read.push_back(absl::StrCat(choice.tag, " ", bytes));
+    return --server_awaited > 0;
+  }
   Answer Choose(Instant, const Client&, uint32_t attempt,
                 absl::string_view first_bytes) override {
     asked.push_back(absl::StrCat("[", first_bytes, "] ", attempt));
@@ -64,6 +74,10 @@ class FakeChooser : public Chooser, public StreamChooser {
   std::vector<std::string> responses;
   std::vector<std::string> ended;
   int open = 0;
+  // Pieces that a stream's chooser would see.
+  int client_awaited = 1;
+  int server_awaited = 1;
+  std::vector<std::string> server_read;
 
  private:
   Answer Next() {

@@ -22,10 +22,14 @@ persist::Settings SettingsOf(const config::Persistence& from) {
   (settings.mode == persist::Mode::kQueryItemHash ? settings.query_item
                                                   : settings.name) = from.name;
   settings.refresh = from.refresh;
+  settings.tls13 = static_cast<persist::Tls13Key>(from.tls13);
   return settings;
 }
 static_assert(static_cast<int>(config::PersistenceMode::kUdpSip) + 1 ==
               static_cast<int>(persist::Mode::kUdpSip));
+
+static_assert(static_cast<int>(config::Tls13Key::kSourceIp) ==
+              static_cast<int>(persist::Tls13Key::kSourceIp));
 
 // Host and path decide, so that objects named by either are told apart; the
 // query does not (§4.9).
@@ -53,6 +57,10 @@ struct FieldsOf {
     }
   }
 };
+
+std::span<const uint8_t> BytesOf(absl::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
 
 }  // namespace
 
@@ -217,22 +225,59 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
 std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
     Instant now, const Client& client, uint32_t /*attempt*/,
     absl::string_view /*first_bytes*/) {
-  const ServiceChooser::Pool& served = service_.pools_[0];
-  looked_up_ = stores_ = served.persistence.mode == persist::Mode::kSourceIp;
-  if (looked_up_) {
-    const auto none = [](absl::string_view, persist::FieldVisitor) {};
-    const persist::RequestView view = {.fields = none,
-                                       .client = client.address.address};
-    tie_ = persist::Attachment(
-        *service_.plan_->store, service_.Tied(0),
-        persist::ExtractKey(served.persistence, nullptr, view, scratch_));
-  }
+  const persist::Extraction key = KeyOfStream(client);
+  looked_up_ = key.key.kind != persist::Mode::kNone;
+  stores_ = looked_up_ && key.key.kind != persist::Mode::kSslSessionId;
+  // ReadServer() may learn where there was nothing to look up.
+  tie_ = persist::Attachment(*service_.plan_->store, service_.Tied(0), key);
   auto choice = Decide(now, client, nullptr, 0, 0, looked_up_);
   // Nobody tells when a stream's connection is established: it begins now.
-  if (looked_up_ && last_server_ != 0) {
-    tie_.Established(now, last_server_, true);
-  }
+  if (stores_ && last_server_ != 0) tie_.Established(now, last_server_, true);
   return choice;
+}
+
+persist::Extraction ConnectionChooser::KeyOfStream(const Client& client) {
+  const persist::Settings& settings = service_.pools_[0].persistence;
+  tls::ClientHello none;
+  const bool read = hellos_ != nullptr && hellos_->client_read;
+  const tls::ClientHello& hello = read ? hellos_->client.hello() : none;
+  return persist::ExtractKey(
+      settings,
+      persist::ClientHelloView{.session_id = hello.session_id.span(),
+                               .server_name = hello.server_name,
+                               .offers_tls13 = hello.version() >= tls::kTls13,
+                               .client = client.address.address},
+      scratch_);
+}
+
+bool ConnectionChooser::ReadClient(absl::string_view bytes) {
+  if (service_.pools_[0].persistence.mode != persist::Mode::kSslSessionId) {
+    return false;
+  }
+  if (hellos_ == nullptr) hellos_ = std::make_unique<Hellos>();
+  const tls::HelloState state = hellos_->client.Push(BytesOf(bytes));
+  hellos_->client_read = state == tls::HelloState::kDone;
+  return state == tls::HelloState::kMore;
+}
+
+bool ConnectionChooser::ReadServer(Instant now, const ServerChoice& choice,
+                                   absl::string_view bytes) {
+  if (hellos_ == nullptr || !hellos_->client_read || choice.tag == 0) {
+    hellos_.reset();
+    return false;
+  }
+  const tls::HelloState state = hellos_->server.Push(BytesOf(bytes));
+  if (state == tls::HelloState::kDone) {
+    const tls::ServerHello& hello = hellos_->server.hello();
+    const persist::ServerHelloView view = {
+        .session_id = hello.session_id.span(),
+        .is_tls13 = hello.version >= tls::kTls13};
+    tie_.Learn(now, persist::LearnKey(service_.pools_[0].persistence, view).key,
+               static_cast<uint32_t>(choice.tag));
+  }
+  if (state == tls::HelloState::kMore) return true;
+  hellos_.reset();  // No other server will be chosen.
+  return false;
 }
 
 std::variant<ServerChoice, Denial> ConnectionChooser::Decide(

@@ -11,6 +11,8 @@
 //   V2  a valid persistence entry wins (§4.6, §5.2; follow.h). always_persist
 //       says which requests of a connection are held against entries; the
 //       others go where the connection's last one went, while that is possible
+//       TLS that passes goes by its session ID, which a server gives: entries
+//       are made of what it says, not of what a client claims
 //   V3  source addresses A1, A3 to A6 of §4.2; ToS of §4.11: the sub service's,
 //       the service's, or the client's
 //   V4  no server: sorry server, else the service's error answer (§5.5)
@@ -45,8 +47,10 @@
 #include "lb/l7/chooser.h"
 #include "lb/l7/local_networks.h"
 #include "lb/l7/pool_chooser.h"
+#include "lb/tls/hello.h"
 #include "persist/active_cookie.h"
 #include "persist/attachment.h"
+#include "persist/extract.h"
 #include "persist/key_store.h"
 #include "persist/settings.h"
 
@@ -137,12 +141,24 @@ class ConnectionChooser final : public Chooser, public StreamChooser {
   bool OnResponse(Instant now, const Client& client, const ServerChoice& choice,
                   const http::RequestHead& request,
                   http::ResponseHead* response) override;
+  bool ReadClient(absl::string_view bytes) override;
+  bool ReadServer(Instant now, const ServerChoice& choice,
+                  absl::string_view bytes) override;
   std::variant<ServerChoice, Denial> Choose(
       Instant now, const Client& client, uint32_t attempt,
       absl::string_view first_bytes) override;
   void OnEnd(Instant now, const ServerChoice& choice, Outcome outcome) override;
 
  private:
+  // Of TLS that passes; with SSL_SESSION_ID.
+  struct Hellos {
+    tls::ClientHelloReader client;
+    bool client_read = false;  // Whole.
+    tls::ServerHelloReader server;
+  };
+
+  // What persistence goes by with this stream.
+  persist::Extraction KeyOfStream(const Client& client);
   // By `tie_` if it was made for this request, by the last one, or scheduled.
   // `asked` is null for streams.
   std::variant<ServerChoice, Denial> Decide(Instant now, const Client& client,
@@ -171,6 +187,7 @@ class ConnectionChooser final : public Chooser, public StreamChooser {
   // V6, of the request under way; at most as many as are tried for one.
   absl::InlinedVector<uint32_t, 4> failed_;
   std::string scratch_;
+  std::unique_ptr<Hellos> hellos_;
 };
 
 }  // namespace ballast::l7

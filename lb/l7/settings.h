@@ -47,6 +47,9 @@ struct StreamSettings {
   // Bytes held for one slow peer before the other is no longer read; what was
   // just read comes on top.
   uint32_t buffer_max = 65'536;
+  // Where the chooser would see more of a client's first bytes: after so long
+  // it has to do with what there is.
+  absl::Duration hello_timeout = absl::Seconds(10);
   // Of the server, before the client has said a word (mail, SSH, MySQL).
   bool server_speaks_first = false;
 };

@@ -50,13 +50,21 @@ Orders StreamConnection::ClientBytes(Instant now,
   if (state_ == State::kClosed) return Orders();
   to_server_.Append(Text(bytes));
   Touch(now);
-  if (state_ == State::kWaiting && !bytes.empty()) Choose(now);
+  if (state_ == State::kWaiting && !bytes.empty()) {
+    if (!std::exchange(awaits_more_, chooser_->ReadClient(Text(bytes)))) {
+      hello_deadline_ = now + settings_.hello_timeout;
+    }
+    deadline_ = hello_deadline_;
+    if (!awaits_more_ || to_server_.size() >= settings_.buffer_max) Choose(now);
+  }
   return Give(now);
 }
 
 Orders StreamConnection::ClientEnd(Instant now) {
   client_ended_ = true;
-  if (state_ == State::kWaiting) {
+  if (state_ == State::kWaiting && awaits_more_) {
+    Choose(now);
+  } else if (state_ == State::kWaiting) {
     state_ = State::kClosed;
     order_close_client_ = true;
   }
@@ -92,6 +100,9 @@ Orders StreamConnection::ServerBytes(Instant now,
                                      std::span<const uint8_t> bytes) {
   BALLAST_CHECK(state_ == State::kOpen);
   to_client_.Append(Text(bytes));
+  if (reads_server_) {
+    reads_server_ = chooser_->ReadServer(now, connect_.choice, Text(bytes));
+  }
   Touch(now);
   return Give(now);
 }
@@ -120,6 +131,8 @@ Orders StreamConnection::Tick(Instant now) {
   if (now < deadline_ || state_ == State::kClosed) return Give(now);
   if (state_ == State::kConnecting) {
     Retry(now, Outcome::kConnectTimeout);
+  } else if (state_ == State::kWaiting && awaits_more_) {
+    Choose(now);
   } else if (state_ == State::kWaiting) {
     ++counters_->idle_closed;
     state_ = State::kClosed;

@@ -1,10 +1,10 @@
 // A plain TCP stream through the proxy: bytes both ways, unread. Pure: bytes,
 // ends and the time go in, Orders come out, as with HttpConnection.
 //
-// Server   chosen when the first bytes come, which the chooser may look at; or
-//          at once where the server speaks first (mail, SSH, MySQL;
-//          LoadMaster behaviour §4.4). Tried again elsewhere while none could
-//          be reached.
+// Server   chosen when the first bytes come, or as many of them as the chooser
+//          would see, but for hello_timeout at most; at once where the server
+//          speaks first (mail, SSH, MySQL; LoadMaster behaviour §4.4). Tried
+//          again elsewhere while none could be reached.
 // Ends     half-closes pass once everything before them was sent; a reset is
 //          passed on as a reset.
 // Memory   buffer_max each way, and what is given while reading is not wanted.
@@ -67,8 +67,11 @@ class StreamConnection {
   SendBuffer to_server_;
   ConnectOrder connect_;
   Instant deadline_;
+  Instant hello_deadline_ = Instant::Never();  // With awaits_more_.
   uint32_t attempt_ = 0;
   State state_ = State::kWaiting;
+  bool awaits_more_ = false;  // First bytes came, and the chooser wants more.
+  bool reads_server_ = true;  // The chooser does.
   bool choice_open_ = false;  // OnEnd() is owed.
   bool client_ended_ = false;
   bool server_ended_ = false;

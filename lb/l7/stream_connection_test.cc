@@ -54,6 +54,62 @@ TEST_F(StreamConnectionTest, OrAtOnceIfTheServerSpeaksFirst) {
   EXPECT_EQ(rig().TakeClient(), "220 x");
 }
 
+TEST_F(StreamConnectionTest, TheChooserMaySeeMoreOfTheFirstBytes) {
+  Start();
+  rig().chooser.client_awaited = 3;
+  rig().Client("a");
+  rig().Client("b");
+  EXPECT_EQ(rig().TakeLog(), "");
+  EXPECT_TRUE(rig().read_client);
+  rig().Client("c");
+  EXPECT_THAT(rig().chooser.asked, ElementsAre("[abc] 0"));
+  rig().Client("d");
+  rig().Failed();
+  EXPECT_THAT(rig().chooser.asked, ElementsAre("[abc] 0", "[abcd] 1"));
+  rig().Connected();
+  EXPECT_EQ(rig().TakeServer(), "abcd");
+}
+
+TEST_F(StreamConnectionTest, AndHasToDoWithWhatThereIs) {
+  const auto begin = [&] {
+    Start();
+    rig().chooser.client_awaited = 100;
+    rig().Client("a");
+  };
+  begin();  // A client that is slow: ten seconds from its first byte.
+  rig().Pass(absl::Seconds(9));
+  rig().Client("b");
+  EXPECT_EQ(rig().TakeLog(), "");
+  rig().Pass(absl::Seconds(1));
+  EXPECT_EQ(rig().TakeLog(), "connect:1 ");
+  rig().Connected();
+  EXPECT_EQ(rig().TakeServer(), "ab");
+  rig().Pass(absl::Seconds(600));
+  EXPECT_FALSE(rig().client_closed);
+  begin();  // One that sends no more.
+  rig().ClientEnd();
+  rig().Connected();
+  EXPECT_EQ(rig().TakeServer(), "a");
+  EXPECT_EQ(rig().TakeLog(), "connect:1 end-server ");
+  begin();  // One that sends too much.
+  rig().Client(std::string(settings.buffer_max, 'b'));
+  EXPECT_EQ(rig().TakeLog(), "connect:1 ");
+  Start();  // Nothing at all: an idle one.
+  rig().Pass(absl::Seconds(10));
+  EXPECT_EQ(rig().TakeLog(), "");
+}
+
+TEST_F(StreamConnectionTest, TheChooserMaySeeWhatTheServerSaysFirst) {
+  Start();
+  rig().chooser.server_awaited = 2;
+  rig().Client("a");
+  rig().Failed();
+  rig().Connected();
+  for (const char* bytes : {"x", "y", "z"}) rig().Server(bytes);
+  EXPECT_THAT(rig().chooser.server_read, ElementsAre("2 x", "2 y"));
+  EXPECT_EQ(rig().TakeClient(), "xyz");
+}
+
 TEST_F(StreamConnectionTest, HalfClosesPass) {
   rig().Client("a");
   rig().Connected();

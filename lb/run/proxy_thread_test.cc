@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "io/base/status_matchers.h"
+#include "io/clock.h"
 #include "io/socket_address.h"
 #include "io/tcp_socket.h"
 #include "lb/tls/tls_testing.h"
@@ -113,7 +114,8 @@ class ProxyThreadTest
     : public ::testing::TestWithParam<ReactorOptions::Backend> {
  protected:
   void Start(const Endpoint& server, size_t connections_max = 100,
-             std::shared_ptr<const tls::ServerContext> tls = nullptr) {
+             std::shared_ptr<const tls::ServerContext> tls = nullptr,
+             std::shared_ptr<const ServerTls> server_tls = nullptr) {
     ProxyThread::Options options;
     options.connections_max = connections_max;
     options.reactor.backend = GetParam();
@@ -135,6 +137,7 @@ class ProxyThreadTest
     service_->chooser = std::make_shared<l7::ServiceChooser>();
     service_->counted = std::make_shared<ProxyService::Counted>();
     service_->tls = std::move(tls);
+    service_->server_tls = std::move(server_tls);
     UniqueFd listener = ListenTcp(*Endpoint::Parse("127.0.0.1:0")).value();
     address_ = SocketAddress::Local(listener.get());
     thread_->Call([&](ProxyThread& thread) {
@@ -301,6 +304,84 @@ TEST_P(ProxyThreadTest, ClientsMaySpeakTls) {
   const UniqueFd plain = Connect();
   SendAll(plain.get(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_FALSE(absl::StartsWith(ReceiveSome(plain.get()), "HTTP"));
+}
+
+// A proxy that speaks TLS to another one.
+TEST_P(ProxyThreadTest, ServersMaySpeakTls) {
+  TestServer server(1000);
+  tls::ServerOptions options;
+  options.certificates = {tls::TestCertificate("address")};
+  Start(server.endpoint(), 100, tls::MakeServer(options));
+  if (IsSkipped()) return;
+  const auto behind = std::move(thread_);
+  const auto behind_service = std::move(service_);
+  const Endpoint at = address_.endpoint();
+  const auto errors = [](ProxyThread& thread, const ProxyService& service,
+                         auto counted, tls::SessionError error) {
+    uint64_t count = 0;
+    thread.Call([&](ProxyThread&) {
+      count = ((*service.counted).*counted)[static_cast<size_t>(error)];
+    });
+    return count;
+  };
+
+  Start(at, 100, nullptr,
+        std::make_shared<ServerTls>(tls::MakeClient({}), "127.0.0.1", 1));
+  for (int i = 0; i < 10; ++i) {
+    const UniqueFd client = Connect();
+    // Long enough for several records.
+    const std::string target = absl::StrCat("/", std::string(7000, 'a'), i);
+    EXPECT_THAT(Get(client.get(), target), StartsWith("HTTP/1.1 200 OK\r\n"));
+  }
+  ProxyThread::Stats stats;
+  behind->Call([&](ProxyThread& thread) { stats = thread.stats(); });
+  EXPECT_EQ(stats.accepted, 1u);
+  thread_.reset();
+
+  // Not who it should be; it is told so.
+  Start(at, 100, nullptr,
+        std::make_shared<ServerTls>(tls::MakeClient({}), "one.test", 1));
+  const UniqueFd client = Connect();
+  EXPECT_THAT(Get(client.get(), "/a"), StartsWith("HTTP/1.1 502 "));
+  EXPECT_EQ(
+      errors(*thread_, *service_, &ProxyService::Counted::server_tls_failed,
+             tls::SessionError::kCertificateHost),
+      3u);
+  thread_.reset();
+  const Instant end = MonotonicNow() + absl::Seconds(10);
+  while (errors(*behind, *behind_service,
+                &ProxyService::Counted::client_tls_failed,
+                tls::SessionError::kPeerAlert) < 3 &&
+         MonotonicNow() < end) {
+  }
+  EXPECT_EQ(errors(*behind, *behind_service,
+                   &ProxyService::Counted::client_tls_failed,
+                   tls::SessionError::kPeerAlert),
+            3u);
+}
+
+TEST_P(ProxyThreadTest, WhoIsRefusedIsToldWhy) {
+  TestServer server(1000);
+  tls::ServerOptions options;
+  options.certificates = {tls::TestCertificate("one")};
+  options.version_min = tls::Version::kTls13;
+  Start(server.endpoint(), 100, tls::MakeServer(options));
+  if (IsSkipped()) return;
+  const UniqueFd fd = Connect();
+  const auto session = tls::Session::Client(
+      tls::MakeClient({.verify = false, .version_max = tls::Version::kTls12}),
+      "");
+  session->OnCipher(tls::kNow, {});
+  std::vector<uint8_t> cipher(session->cipher_pending());
+  cipher.resize(session->TakeCipher(cipher));
+  SendAll(fd.get(),
+          {reinterpret_cast<const char*>(cipher.data()), cipher.size()});
+  // What it sends meanwhile does no harm.
+  SendAll(fd.get(), std::string(1000, 'x'));
+  const std::string alert = ReceiveSome(fd.get());
+  session->OnCipher(tls::kNow, tls::AsBytes(alert));
+  EXPECT_EQ(session->error(), tls::SessionError::kPeerAlert);
+  EXPECT_EQ(ReceiveSome(fd.get()), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, ProxyThreadTest,

@@ -19,22 +19,6 @@ absl::StatusOr<std::unique_ptr<Balancer>> Balancer::Create(Options options) {
 namespace run {
 namespace {
 
-// What the configuration can say and this unit does not do.
-absl::Status CheckServed(const config::Model& model) {
-  for (size_t i = 0; i < model.services.size(); ++i) {
-    const config::VirtualService& service = model.services[i];
-    const char* field = nullptr;
-    if (!service.l7.has_value()) continue;
-    if (service.persistence.mode == config::PersistenceMode::kSslSessionId) {
-      field = "persistence.mode: SSL_SESSION_ID";
-    }
-    if (field == nullptr) continue;
-    return absl::UnimplementedError(absl::StrCat("virtual_services[", i, "].",
-                                                 field, ", is not served yet"));
-  }
-  return absl::OkStatus();
-}
-
 // Bursts of network changes become one new view.
 constexpr absl::Duration kNetworkPause = absl::Milliseconds(10);
 constexpr int kRefreshSeconds = 5;
@@ -137,7 +121,6 @@ Unit::~Unit() {
 
 absl::StatusOr<std::shared_ptr<const l4::Plan>> Unit::BuildPlan(
     std::shared_ptr<const config::Model> model) {
-  BALLAST_RETURN_IF_ERROR(CheckServed(*model));
   return builder_.Build(
       std::move(model), MonotonicNow(), [this](l4::Slot slot) {
         for (const l4::AllCounters* counters : Counters()) {
