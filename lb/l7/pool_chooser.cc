@@ -154,6 +154,7 @@ void PoolChooser::OnOpen(uint32_t id) {
   const auto found = positions_.find(id);
   if (found == positions_.end()) return;
   ++servers_[found->second].open;
+  ++servers_[found->second].opened;
   scheduler_->OnOpen(static_cast<uint16_t>(found->second));
   UpdateFull(found->second);
 }
@@ -207,6 +208,11 @@ void PoolChooser::SetHealthy(Instant now, uint32_t id, bool healthy) {
 uint32_t PoolChooser::open(uint32_t id) const {
   const auto found = positions_.find(id);
   return found == positions_.end() ? 0 : servers_[found->second].open;
+}
+
+uint64_t PoolChooser::opened(uint32_t id) const {
+  const auto found = positions_.find(id);
+  return found == positions_.end() ? 0 : servers_[found->second].opened;
 }
 
 }  // namespace ballast::l7

@@ -74,12 +74,14 @@ class PoolChooser {
   bool up() const { return up_; }
   bool Has(uint32_t id) const { return positions_.contains(id); }
   uint32_t open(uint32_t id) const;
+  uint64_t opened(uint32_t id) const;  // Ever.
 
  private:
   struct Server {
     uint32_t id = 0;
     bool healthy = true;
     uint32_t open = 0;
+    uint64_t opened = 0;
     Instant avoid_until = Instant::FromNanos(0);  // 0: not avoided.
     Instant drain_end = Instant::FromNanos(0);
   };

@@ -136,6 +136,7 @@ TEST_F(PoolChooserTest, WhatIsOpenAndHealthStayOverConfigurations) {
   pool_.servers.emplace_back().endpoint = Server(4);
   chooser_.Apply(kNow, pool_, std::vector<uint32_t>{3, 1, 4});
   EXPECT_EQ(chooser_.open(1), 2u);
+  EXPECT_EQ(chooser_.opened(1), 2u);
   EXPECT_FALSE(chooser_.Standing(3).up);
   EXPECT_THAT(Picks(2), ElementsAre(4, 4));
   // Of one that is gone: nothing.

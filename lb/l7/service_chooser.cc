@@ -156,6 +156,12 @@ uint32_t ServiceChooser::open(uint32_t id) const {
   return open;
 }
 
+uint64_t ServiceChooser::opened(uint32_t id) const {
+  uint64_t opened = 0;
+  for (const Pool& pool : pools_) opened += pool.chooser.opened(id);
+  return opened;
+}
+
 std::optional<size_t> ServiceChooser::PoolFor(
     Instant now, const http::RequestHead& request) {
   const auto& subs = plan_->config.l7->sub_services;

@@ -97,6 +97,7 @@ class ServiceChooser {
   }
   // Requests and streams under way at a server.
   uint32_t open(uint32_t id) const;
+  uint64_t opened(uint32_t id) const;  // Ever.
 
  private:
   friend class ConnectionChooser;

@@ -508,6 +508,8 @@ void Proxies::Collect(Statistics* statistics) {
         shown.traffic.bytes_out += counted.bytes_out;
         for (size_t j = 0; j < shown.servers.size(); ++j) {
           const uint32_t open = chooser.open(ids[at - first][j]);
+          shown.servers[j].traffic.connections +=
+              chooser.opened(ids[at - first][j]);
           shown.servers[j].traffic.open_connections += open;
           shown.servers[j].traffic.active_connections += open;
         }
