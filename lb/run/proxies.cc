@@ -374,6 +374,21 @@ void Proxies::AddTables(std::vector<L7Sync::Table>& tables) const {
   }
 }
 
+void Proxies::Leave() {
+  for (const auto& thread : threads_) {
+    thread->Call([](ProxyThread& self) { self.SetServices({}); });
+  }
+}
+
+bool Proxies::left() {
+  size_t connections = 0;
+  for (const auto& thread : threads_) {
+    thread->Call(
+        [&](ProxyThread& self) { connections += self.stats().connections; });
+  }
+  return connections == 0;
+}
+
 void Proxies::Tick() {
   if (const auto line = notices_.Take()) {
     options_.log(absl::StrCat("layer 7: ", *line));

@@ -68,6 +68,10 @@ class Proxies {
   // The host's networks have changed, or are known now.
   void SetNetworks(std::shared_ptr<const l7::LocalNetworks> networks);
   void Collect(Statistics* statistics);
+  // Before the end: nobody is accepted any more, and connections end when what
+  // is under way on them is complete. left(): all have.
+  void Leave();
+  bool left();
 
  private:
   using ServiceKey = std::pair<Address, uint16_t>;

@@ -70,6 +70,7 @@ class Unit : public Balancer, private Partner::Owner {
   void UpdateLinks();
   void WatchPair();
   void LeavePair();
+  void LeaveProxies();
   // Partner::Owner.
   void SetActive(bool active) override;
   void Reannounce() override;

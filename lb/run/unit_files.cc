@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "io/base/status_macros.h"
 #include "io/clock.h"
 #include "io/file.h"
@@ -19,6 +20,9 @@ namespace {
 std::string KeyPath(const config::Model& model) {
   return absl::StrCat(model.state_dir, "/hash_key");
 }
+// Of requests under way when the unit ends.
+constexpr absl::Duration kProxyPatience = absl::Seconds(5);
+
 std::string FlowPath(const config::Model& model) {
   return absl::StrCat(model.state_dir, "/flows");
 }
@@ -79,7 +83,22 @@ void Unit::RestoreFlows(const PacketSteering& steering) {
   }
 }
 
+// With a partner the addresses have gone, and no answer would arrive.
+void Unit::LeaveProxies() {
+  if (proxies_ == nullptr || partner_ != nullptr) return;
+  const Instant end = MonotonicNow() + kProxyPatience;
+  proxies_->Leave();
+  while (!proxies_->left() && MonotonicNow() < end) {
+    reactor_->RunOnce(MonotonicNow() + absl::Milliseconds(10));
+  }
+  // The rest is cut while clients can still be told.
+  proxies_.reset();
+  const Instant told = MonotonicNow() + absl::Milliseconds(20);
+  while (MonotonicNow() < told) reactor_->RunOnce(told);
+}
+
 absl::Status Unit::Shutdown() {
+  LeaveProxies();
   LeavePair();
   std::vector<l4::FlowRecord> all;
   for (const auto& lane : lanes_) {
