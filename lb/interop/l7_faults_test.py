@@ -368,9 +368,9 @@ def slow_readers(bed, server, rest):
   highest = grown(clients, 4)
   print(f'slow_readers: {clients} clients, {highest} KiB of memory, '
         f'{max(sent) >> 10} KiB taken of a server', flush=True)
-  # 64 KiB each are held, and a few received bytes on top; the rest is the
-  # kernel's.
-  check(highest < clients * 192, f'{highest} KiB more for {clients} clients')
+  # 64 KiB each are held, and a few received bytes on top, in two buffers that
+  # keep up to twice as much each; the rest is the kernel's.
+  check(highest < clients * 448, f'{highest} KiB more for {clients} clients')
   check(max(sent) < 50_000_000, f'a server could send {max(sent)} bytes')
 
 
@@ -449,7 +449,8 @@ def bad_peers(bed, *flags):
     print(f'others: {others.good} requests, the slowest took '
           f'{others.slowest * 1000:.0f} ms; {rest.grown_kb()} KiB more',
           flush=True)
-    check(rest.grown_kb() < 16 << 10, f'{rest.grown_kb()} KiB are left')
+    # The reactor's 8 MiB of receive buffers, and pages the allocator keeps.
+    check(rest.grown_kb() < 32 << 10, f'{rest.grown_kb()} KiB are left')
   bed.ballastd.stop()
 
 
