@@ -3,7 +3,8 @@
 // refuse or forward them un-NATed. Packet sockets still see every frame.
 //
 // Dropped on the interface, before the host's IP stack: IP packets to a
-// floating address, and packets from a real server's address and port.
+// floating address, and packets from a real server's address and port but to
+// the host's own addresses.
 // Not dropped: later fragments of what a server sends, which carry no port; the
 // host may forward them, and the client discards them for want of the first.
 //

@@ -39,12 +39,13 @@ constexpr uint32_t kTypePort = 13;
 constexpr Field kProtocol{Field::Kind::kProtocol, 0, 1, kTypeProtocol};
 constexpr Field kSourcePort{Field::Kind::kTransport, 0, 2, kTypePort};
 
-// One set of keys, and the rule that drops what matches it.
+// One set of keys, and the rule for what matches it.
 struct Match {
   std::string set;
   bool ipv6;
   std::vector<Field> fields;
   std::set<std::vector<uint8_t>> keys;  // Each once, or the kernel refuses.
+  bool pass = false;                    // To the host, or else dropped.
 };
 
 void AppendPadded(std::vector<uint8_t>& key, std::span<const uint8_t> value) {
@@ -78,6 +79,11 @@ std::vector<Match> Matches(const GuardRules& rules) {
       if (address.is_v4() == ipv6) continue;
       floating.keys.insert({address.wire().begin(), address.wire().end()});
     }
+    Match host{absl::StrCat("host", family), ipv6, {destination}, {}, true};
+    for (const Address& address : rules.host) {
+      if (address.is_v4() == ipv6) continue;
+      host.keys.insert({address.wire().begin(), address.wire().end()});
+    }
     Match port{absl::StrCat("servers", family),
                ipv6,
                {source, kProtocol, kSourcePort},
@@ -90,7 +96,8 @@ std::vector<Match> Matches(const GuardRules& rules) {
       if (server.endpoint.address.is_v4() == ipv6) continue;
       (server.endpoint.port == 0 ? any : port).keys.insert(ServerKey(server));
     }
-    for (Match* match : {&floating, &port, &any}) {
+    // In this order.
+    for (Match* match : {&floating, &host, &port, &any}) {
       if (!match->keys.empty()) matches.push_back(std::move(*match));
     }
   }
@@ -157,7 +164,7 @@ void AddRule(NftBatch& batch, const std::string& table, const Match& match,
   }
   rule.RequireIn(NFT_REG32_00, match.set, id);
   rule.Count();
-  rule.Drop();
+  rule.Decide(match.pass ? NF_ACCEPT : NF_DROP);
 }
 
 }  // namespace

@@ -22,6 +22,9 @@ namespace ballast {
 struct GuardRules {
   // To these: virtual services and the gateway address of real servers.
   std::vector<Address> floating{};
+  // The host's own: what servers send to these is for it, say answers to a
+  // health check or a proxy. None that is floating counts.
+  std::vector<Address> host{};
   // From these: what real servers answer to clients through us (NAT). Port 0:
   // every port of that protocol.
   struct Server {

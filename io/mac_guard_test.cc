@@ -293,6 +293,18 @@ TEST_P(MacGuardLinkTest, TheDirectorSeesTheHostDoesNot) {
   EXPECT_EQ(Send(kCardMac, kFromServersSsh), kSeenAndForwarded);
   EXPECT_EQ(Send(kCardMac, kFromServersUdp), kSeenAndForwarded);
 
+  // Unless it is for the host itself.
+  GuardRules with_host = rules;
+  with_host.host = {kFromServer4.destination, kToVip4.destination};
+  ASSERT_THAT((*guard)->Update(with_host), IsOk());
+  EXPECT_EQ(Send(kCardMac, kFromServer4), kSeenAndForwarded);
+  EXPECT_EQ(Send(kCardMac, kFromServer6), kSeenOnly);
+  EXPECT_EQ(Send(kCardMac, kToVip4), kSeenOnly);
+  with_host.host = {kFromServer6.destination};
+  ASSERT_THAT((*guard)->Update(with_host), IsOk());
+  EXPECT_EQ(Send(kCardMac, kFromServer4), kSeenOnly);
+  EXPECT_EQ(Send(kCardMac, kFromServer6), kSeenAndForwarded);
+
   ASSERT_THAT((*guard)->Update({.floating = {kToOther.destination}}), IsOk());
   EXPECT_EQ(Send(kCardMac, kToOther), kSeenOnly);
   EXPECT_EQ(Send(kCardMac, kToVip4), kSeenAndForwarded);

@@ -117,12 +117,12 @@ void NftRule::Count() {
   End();
 }
 
-void NftRule::Drop() {
+void NftRule::Decide(uint32_t verdict) {
   Begin("immediate");
   message_.Value(NFTA_IMMEDIATE_DREG, htonl(NFT_REG_VERDICT))
       .Nest(NFTA_IMMEDIATE_DATA)
       .Nest(NFTA_DATA_VERDICT)
-      .Value(NFTA_VERDICT_CODE, htonl(NF_DROP))
+      .Value(NFTA_VERDICT_CODE, htonl(verdict))
       .End()
       .End();
   End();

@@ -63,7 +63,8 @@ class NftRule {
   void RequireIn(uint32_t from, const std::string& set, uint32_t id);
   void SetMark(uint32_t mark);
   void Count();
-  void Drop();
+  // NF_ACCEPT or NF_DROP.
+  void Decide(uint32_t verdict);
 
  private:
   void Begin(absl::string_view name);

@@ -322,18 +322,22 @@ void Network::SetFloating(const config::Model& model, bool active) {
   }
   std::set<GuardRules::Server> servers;
   for (const config::VirtualService& service : model.services) {
-    const auto add = [&](const Endpoint& endpoint) {
-      servers.insert({static_cast<uint8_t>(service.protocol), endpoint});
+    const auto add = [&](const auto& server) {
+      if (server.forwarding != config::Forwarding::kNat) return;
+      servers.insert({static_cast<uint8_t>(service.protocol), server.endpoint});
     };
-    for (const config::RealServer& server : service.servers) {
-      if (server.forwarding == config::Forwarding::kNat) add(server.endpoint);
-    }
-    if (service.sorry_server.has_value() &&
-        service.sorry_server->forwarding == config::Forwarding::kNat) {
-      add(service.sorry_server->endpoint);
-    }
+    const auto add_pool = [&](const config::ServerPool& pool) {
+      for (const config::RealServer& server : pool.servers) add(server);
+      if (pool.sorry_server.has_value()) add(*pool.sorry_server);
+    };
+    add_pool(service);
+    if (!service.l7.has_value()) continue;
+    for (const auto& sub : service.l7->sub_services) add_pool(sub);
   }
   rules.servers.assign(servers.begin(), servers.end());
+  for (const InterfaceAddress& address : kernel_.addresses()) {
+    rules.host.push_back(address.prefix.address);
+  }
   for (const auto& [address, ifindex] : joined_) {
     if (!wanted.contains({address, ifindex})) {
       Check(groups_.Remove(address, ifindex));
