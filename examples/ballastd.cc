@@ -106,6 +106,13 @@ std::string Rates(const Traffic& t) {
                          t.bytes_per_second * 8 / 1e6);
 }
 
+// Of layer 7.
+std::string Requests(const Traffic& t) {
+  if (t.requests == 0) return "";
+  return absl::StrFormat(", %d requests (%d persisted), %.0f requests/s",
+                         t.requests, t.persisted, t.requests_per_second);
+}
+
 // For the line of statistics.
 std::string PairWords(const PairStatistics& pair) {
   if (!pair.configured) return "";
@@ -180,22 +187,26 @@ void PrintAll(const Statistics& statistics) {
       absl::StrAppend(&limited, limited.empty() ? ", limited " : " ", limit,
                       "=", count);
     }
-    Log(absl::StrCat("service ", ProtocolName(service.protocol), " ",
-                     Endpoint{service.address, service.port}.ToString(), " ",
-                     service.name, service.enabled ? "" : " disabled",
-                     service.up ? " up" : " down", ", refused ",
-                     service.refused, ", stateless ", service.stateless,
-                     MessageWords(service), limited));
+    Log(absl::StrCat(
+        "service ", ProtocolName(service.protocol), " ",
+        Endpoint{service.address, service.port}.ToString(), " ", service.name,
+        service.enabled ? "" : " disabled", service.up ? " up" : " down",
+        ", refused ", service.refused, ", stateless ", service.stateless,
+        MessageWords(service), limited, Requests(service.traffic)));
     PrintCounts("  events:", service.events);
     for (const ServerStatistics& server : service.servers) {
       const Traffic& t = server.traffic;
-      Log(absl::StrCat("  server ", server.endpoint.ToString(), " ",
-                       server.name, " weight ", server.weight,
-                       server.up ? " up" : " down", " (", server.reason, "), ",
-                       t.connections, " connections, ", t.active_connections,
-                       " active, ", t.open_connections, " open, in ",
-                       t.packets_in, " packets ", t.bytes_in, " bytes, out ",
-                       t.packets_out, " packets ", t.bytes_out, " bytes"));
+      Log(absl::StrCat(
+          "  server ", server.endpoint.ToString(), " ", server.name, " weight ",
+          server.weight, server.up ? " up" : " down", " (", server.reason,
+          "), ", t.connections, " connections, ", t.active_connections,
+          " active, ", t.open_connections, " open, in ", t.packets_in,
+          " packets ", t.bytes_in, " bytes, out ", t.packets_out, " packets ",
+          t.bytes_out, " bytes", Requests(t),
+          server.persistence_entries > 0
+              ? absl::StrCat(", ", server.persistence_entries,
+                             " persistence entries")
+              : ""));
     }
   }
 }

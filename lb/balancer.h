@@ -42,15 +42,22 @@
 namespace ballast {
 
 struct Traffic {
-  uint64_t connections = 0;         // Ever opened.
+  uint64_t connections = 0;         // Ever opened; at layer 7 of clients, and
+                                    // of ours to a server.
   uint64_t active_connections = 0;  // Open and not closing.
   uint64_t open_connections = 0;    // In the connection table.
   uint64_t packets_in = 0;          // From clients.
-  uint64_t bytes_in = 0;            // Of IP packets.
+  uint64_t bytes_in = 0;            // Of IP packets; at layer 7 of contents.
   uint64_t packets_out = 0;         // From servers; none seen with DSR.
   uint64_t bytes_out = 0;
+  // Layer 7, where a server's active and open connections are these: requests
+  // and streams, ever, that no limit refused; those that went by a persistence
+  // entry.
+  uint64_t requests = 0;
+  uint64_t persisted = 0;
   // Over the last second or so.
   double connections_per_second = 0;
+  double requests_per_second = 0;
   double packets_per_second = 0;  // Both ways.
   double bytes_per_second = 0;
 };
@@ -64,6 +71,7 @@ struct ServerStatistics {
   std::string reason;    // Why it is up or down.
   bool sorry = false;    // The service's sorry server.
   bool removed = false;  // Gone from the configuration; flows remain.
+  uint32_t persistence_entries = 0;  // Of layer 7.
   Traffic traffic;
 };
 

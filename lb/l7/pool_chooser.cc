@@ -17,8 +17,10 @@ bool IsEnabled(const config::RealServer& server) {
 }  // namespace
 
 void PoolChooser::Apply(Instant now, const config::ServerPool& pool,
-                        std::span<const uint32_t> ids) {
+                        std::span<const uint32_t> ids,
+                        const Counters& counters) {
   BALLAST_CHECK(ids.size() == pool.servers.size());
+  BALLAST_CHECK(counters.empty() || counters.size() == ids.size());
   std::vector<Server> servers(ids.size());
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto known = positions_.find(ids[i]);
@@ -28,6 +30,11 @@ void PoolChooser::Apply(Instant now, const config::ServerPool& pool,
       was_enabled = IsEnabled(config_.servers[known->second]);
     }
     servers[i].id = ids[i];
+    if (!counters.empty()) {
+      servers[i].counters = counters[i];
+    } else if (servers[i].counters == nullptr) {
+      servers[i].counters = std::make_shared<ServerCounters>(thread_ + 1);
+    }
     const config::RealServer& configured = pool.servers[i];
     if (configured.state != config::AdminState::kDraining) {
       servers[i].drain_end = Instant::FromNanos(0);
@@ -53,8 +60,23 @@ void PoolChooser::Apply(Instant now, const config::ServerPool& pool,
   BALLAST_CHECK(scheduler.ok());
   if (scheduler_ != nullptr) (*scheduler)->CarryOver(now, *scheduler_);
   scheduler_ = *std::move(scheduler);
+  const bool others = !servers_.empty() && servers_[0].counters->threads() > 1;
+  next_foreign_ = others ? now : Instant::Never();
   for (size_t i = 0; i < servers_.size(); ++i) UpdateFull(i);
   UpdateUp();
+}
+
+void PoolChooser::UpdateForeign(Instant now) {
+  next_foreign_ = now + kForeignPause;
+  const bool least =
+      config_.schedule == config::Schedule::kLeastConnection ||
+      config_.schedule == config::Schedule::kWeightedLeastConnection;
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    if (config_.servers[i].connection_limit != 0) UpdateFull(i);
+    if (!least) continue;
+    scheduler_->SetForeignConnections(static_cast<uint16_t>(i),
+                                      static_cast<uint32_t>(OpenElsewhere(i)));
+  }
 }
 
 bool PoolChooser::Schedulable(size_t position) const {
@@ -65,7 +87,8 @@ bool PoolChooser::Schedulable(size_t position) const {
 
 bool PoolChooser::Full(size_t position) const {
   const uint32_t limit = config_.servers[position].connection_limit;
-  return limit != 0 && servers_[position].open >= limit;
+  return limit != 0 &&
+         servers_[position].open + OpenElsewhere(position) >= limit;
 }
 
 void PoolChooser::UpdateFull(size_t position) {
@@ -86,8 +109,13 @@ void PoolChooser::UpdateUp() {
 std::optional<PoolChooser::Picked> PoolChooser::Pick(Instant now,
                                                      uint32_t hash) {
   if (now >= avoid_deadline_) EndAvoiding(now);
-  if (up_) {
-    if (const auto position = scheduler_->Pick(now, hash)) {
+  if (now >= next_foreign_) UpdateForeign(now);
+  while (up_) {
+    const auto position = scheduler_->Pick(now, hash);
+    if (!position) break;
+    if (Full(*position)) {  // Other threads have filled it just now.
+      UpdateFull(*position);
+    } else {
       return Picked{servers_[*position].id,
                     config_.servers[*position].endpoint};
     }
@@ -113,7 +141,8 @@ void PoolChooser::ListCandidates(Instant now,
 
 std::optional<PoolChooser::Picked> PoolChooser::PickAt(size_t position) const {
   if (position >= servers_.size() ||
-      !scheduler_->available(static_cast<uint16_t>(position))) {
+      !scheduler_->available(static_cast<uint16_t>(position)) ||
+      Full(position)) {
     return std::nullopt;
   }
   return Picked{servers_[position].id, config_.servers[position].endpoint};
@@ -153,8 +182,10 @@ Endpoint PoolChooser::EndpointOf(uint32_t id) const {
 void PoolChooser::OnOpen(uint32_t id) {
   const auto found = positions_.find(id);
   if (found == positions_.end()) return;
-  ++servers_[found->second].open;
-  ++servers_[found->second].opened;
+  Server& server = servers_[found->second];
+  ++server.open;
+  server.counters->of(thread_).open.Add(1);
+  server.counters->of(thread_).requests.Add(1);
   scheduler_->OnOpen(static_cast<uint16_t>(found->second));
   UpdateFull(found->second);
 }
@@ -164,6 +195,7 @@ void PoolChooser::OnClose(uint32_t id) {
   // It may have been taken out and put back under way.
   if (found == positions_.end() || servers_[found->second].open == 0) return;
   --servers_[found->second].open;
+  servers_[found->second].counters->of(thread_).open.Sub(1);
   scheduler_->OnClose(static_cast<uint16_t>(found->second));
   UpdateFull(found->second);
 }
@@ -205,14 +237,9 @@ void PoolChooser::SetHealthy(Instant now, uint32_t id, bool healthy) {
   UpdateUp();
 }
 
-uint32_t PoolChooser::open(uint32_t id) const {
+std::shared_ptr<ServerCounters> PoolChooser::counters(uint32_t id) const {
   const auto found = positions_.find(id);
-  return found == positions_.end() ? 0 : servers_[found->second].open;
-}
-
-uint64_t PoolChooser::opened(uint32_t id) const {
-  const auto found = positions_.find(id);
-  return found == positions_.end() ? 0 : servers_[found->second].opened;
+  return found == positions_.end() ? nullptr : servers_[found->second].counters;
 }
 
 }  // namespace ballast::l7

@@ -6,12 +6,15 @@
 //       below its connection limit (§4.7)
 //   C2  a pool is up with at least servers_min servers available and every
 //       critical one; otherwise its sorry server takes what is new (§5.4, §5.5)
+//       (open on all threads; LC and WLC see the others' as it was at most
+//       kForeignPause ago, limits as it is)
 //   C3  ours: a server that could not be reached is avoided for kAvoid, while
 //       another is available
 //
 // Ids      of servers, not 0: the caller's, the same on all threads, kept while
 //          a server is configured, over any number of Apply().
-// Cost     Pick: the scheduler's. No allocation.
+// Cost     Pick: the scheduler's; every kForeignPause a look at the other
+//          threads' counts of each server, where they matter. No allocation.
 // Threads  one.
 #ifndef LB_L7_POOL_CHOOSER_H_
 #define LB_L7_POOL_CHOOSER_H_
@@ -29,6 +32,7 @@
 #include "io/base/instant.h"
 #include "lb/config/server_pool.h"
 #include "lb/l7/application.h"
+#include "lb/l7/server_counters.h"
 #include "persist/follow.h"
 #include "sched/scheduler.h"
 
@@ -37,11 +41,17 @@ namespace ballast::l7 {
 class PoolChooser {
  public:
   static constexpr absl::Duration kAvoid = absl::Seconds(5);
+  static constexpr absl::Duration kForeignPause = absl::Milliseconds(1);
+  using Counters = std::vector<std::shared_ptr<ServerCounters>>;
 
-  // One id for each server of `pool`. A new server is healthy until a check
-  // says otherwise.
+  // `thread`: its number in the counters.
+  explicit PoolChooser(size_t thread = 0) : thread_(thread) {}
+
+  // One id for each server of `pool`, and one of `counters`, which all threads
+  // share; empty: this thread is the only one. A new server is healthy until a
+  // check says otherwise.
   void Apply(Instant now, const config::ServerPool& pool,
-             std::span<const uint32_t> ids);
+             std::span<const uint32_t> ids, const Counters& counters = {});
 
   // A server for something new. `hash` is for the schedules by hash. nullopt:
   // C2, and no sorry server.
@@ -73,31 +83,37 @@ class PoolChooser {
   // C2.
   bool up() const { return up_; }
   bool Has(uint32_t id) const { return positions_.contains(id); }
-  uint32_t open(uint32_t id) const;
-  uint64_t opened(uint32_t id) const;  // Ever.
+  // Null: not configured.
+  std::shared_ptr<ServerCounters> counters(uint32_t id) const;
 
  private:
   struct Server {
     uint32_t id = 0;
     bool healthy = true;
-    uint32_t open = 0;
-    uint64_t opened = 0;
+    std::shared_ptr<ServerCounters> counters;
+    uint32_t open = 0;                            // On this thread.
     Instant avoid_until = Instant::FromNanos(0);  // 0: not avoided.
     Instant drain_end = Instant::FromNanos(0);
   };
 
+  uint64_t OpenElsewhere(size_t position) const {
+    return servers_[position].counters->OpenElsewhere(thread_);
+  }
+  void UpdateForeign(Instant now);
   bool Schedulable(size_t position) const;
   bool Full(size_t position) const;
   void UpdateFull(size_t position);
   void UpdateUp();
   void EndAvoiding(Instant now);
 
+  size_t thread_;
   config::ServerPool config_;
   std::vector<Server> servers_;  // As configured.
   absl::flat_hash_map<uint32_t, size_t> positions_;
   std::unique_ptr<sched::Scheduler> scheduler_;
   bool up_ = false;
   Instant avoid_deadline_ = Instant::Never();
+  Instant next_foreign_ = Instant::FromNanos(0);  // Never(): nobody else.
 };
 
 }  // namespace ballast::l7

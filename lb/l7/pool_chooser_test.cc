@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <memory>
+#include <thread>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -135,14 +137,91 @@ TEST_F(PoolChooserTest, WhatIsOpenAndHealthStayOverConfigurations) {
   pool_.servers = {pool_.servers[2], pool_.servers[0]};
   pool_.servers.emplace_back().endpoint = Server(4);
   chooser_.Apply(kNow, pool_, std::vector<uint32_t>{3, 1, 4});
-  EXPECT_EQ(chooser_.open(1), 2u);
-  EXPECT_EQ(chooser_.opened(1), 2u);
+  EXPECT_EQ(chooser_.counters(1)->of(0).open.value(), 2u);
   EXPECT_FALSE(chooser_.Standing(3).up);
   EXPECT_THAT(Picks(2), ElementsAre(4, 4));
   // Of one that is gone: nothing.
   chooser_.OnClose(2);
   EXPECT_FALSE(chooser_.Has(2));
   EXPECT_FALSE(chooser_.Standing(2).up);
+}
+
+// Two threads' choosers, with counters in common.
+class PoolChooserThreadsTest : public PoolChooserTest {
+ protected:
+  void Apply() {
+    if (counters_.empty()) {
+      for (size_t i = 0; i < 3; ++i) {
+        counters_.push_back(std::make_shared<ServerCounters>(2));
+      }
+    }
+    chooser_.Apply(kNow, pool_, ids_, counters_);
+    other_.Apply(kNow, pool_, ids_, counters_);
+  }
+
+  PoolChooser::Counters counters_;
+  PoolChooser other_{1};
+};
+
+TEST_F(PoolChooserThreadsTest, LeastConnectionSeesTheOthersAMillisecondLater) {
+  pool_.schedule = config::Schedule::kLeastConnection;
+  Apply();
+  EXPECT_THAT(Picks(1), ElementsAre(1));
+  for (int i = 0; i < 5; ++i) other_.OnOpen(1);
+  other_.OnOpen(2);
+  EXPECT_THAT(Picks(1), ElementsAre(1));
+  const Instant later = kNow + absl::Milliseconds(1);
+  EXPECT_THAT(Picks(1, later), ElementsAre(3));
+  chooser_.OnOpen(3);
+  chooser_.OnOpen(3);
+  EXPECT_THAT(Picks(1, later), ElementsAre(2));
+  for (int i = 0; i < 5; ++i) other_.OnClose(1);
+  EXPECT_THAT(Picks(1, later + absl::Milliseconds(1)), ElementsAre(1));
+}
+
+TEST_F(PoolChooserThreadsTest, AConnectionLimitIsTheWholeUnits) {
+  for (auto& server : pool_.servers) server.connection_limit = 2;
+  pool_.schedule = config::Schedule::kFixed;
+  Apply();
+  other_.OnOpen(1);
+  EXPECT_THAT(Picks(1), ElementsAre(1));
+  chooser_.OnOpen(1);
+  // At once, for both.
+  EXPECT_THAT(Picks(1), ElementsAre(2));
+  EXPECT_EQ(other_.Pick(kNow, 0)->id, 2u);
+  EXPECT_TRUE(other_.Standing(1).full);
+  for (int i = 0; i < 2; ++i) chooser_.OnOpen(2);
+  for (int i = 0; i < 2; ++i) chooser_.OnOpen(3);
+  EXPECT_FALSE(other_.Pick(kNow, 0).has_value());
+  // Room on one thread is room on the other.
+  chooser_.OnClose(1);
+  EXPECT_FALSE(other_.Standing(1).full);
+  EXPECT_EQ(other_.Pick(kNow + absl::Milliseconds(1), 0)->id, 1u);
+}
+
+// Requests that begin and end on two threads, in truth.
+TEST_F(PoolChooserThreadsTest, CountsOfTwoThreadsAddUp) {
+  pool_.schedule = config::Schedule::kLeastConnection;
+  Apply();
+  const auto run = [&](PoolChooser& chooser, int count) {
+    for (int i = 0; i < count; ++i) {
+      const auto picked = chooser.Pick(kNow + absl::Microseconds(i), 0);
+      chooser.OnOpen(picked->id);
+      if (i % 2 == 0) chooser.OnClose(picked->id);
+    }
+  };
+  std::thread thread([&] { run(other_, 20'000); });
+  run(chooser_, 20'000);
+  thread.join();
+  uint64_t open = 0, requests = 0;
+  for (const auto& counters : counters_) {
+    open += counters->Sum(&ServerCounters::OfThread::open);
+    requests += counters->Sum(&ServerCounters::OfThread::requests);
+    EXPECT_NEAR(counters->Sum(&ServerCounters::OfThread::open), 20'000 / 3,
+                20'000 / 30);
+  }
+  EXPECT_EQ(open, 20'000u);
+  EXPECT_EQ(requests, 40'000u);
 }
 
 }  // namespace

@@ -84,8 +84,11 @@ void ServiceChooser::Apply(Instant now,
   // Sub services go by their names, so that servers keep what they have open.
   const auto before = std::exchange(plan_, std::move(plan));
   std::vector<Pool> old = std::move(pools_);
-  pools_ = std::vector<Pool>(plan_->ids.size());
   server_addresses_.clear();
+  pools_.clear();
+  for (size_t i = 0; i < plan_->ids.size(); ++i) {
+    pools_.emplace_back().chooser = PoolChooser(thread_);
+  }
   const auto& subs = plan_->config.l7->sub_services;
   for (size_t i = 0; i < pools_.size(); ++i) {
     for (size_t j = 0; before != nullptr && j < old.size(); ++j) {
@@ -103,7 +106,9 @@ void ServiceChooser::Apply(Instant now,
         server_addresses_.insert(server.endpoint.address);
       }
     }
-    pools_[i].chooser.Apply(now, config, plan_->ids[i]);
+    pools_[i].chooser.Apply(
+        now, config, plan_->ids[i],
+        plan_->counters.empty() ? PoolChooser::Counters() : plan_->counters[i]);
     pools_[i].persistence = SettingsOf(config.persistence);
     if (persist::KindOf(pools_[i].persistence.mode) ==
         persist::Mode::kActiveCookie) {
@@ -132,6 +137,7 @@ void ServiceChooser::UpdateShared(Instant now) {
     shared_.SetHealthy(now, pools_[i].number,
                        pool.up() || PoolConfig(i).sorry_server.has_value());
   }
+  up_.store(AnyUp(), std::memory_order_relaxed);
 }
 
 void ServiceChooser::SetHealthy(Instant now, uint32_t id, bool healthy) {
@@ -139,7 +145,7 @@ void ServiceChooser::SetHealthy(Instant now, uint32_t id, bool healthy) {
   UpdateShared(now);
 }
 
-bool ServiceChooser::up() const {
+bool ServiceChooser::AnyUp() const {
   const auto& subs = plan_->config.l7->sub_services;
   bool any = false;
   for (size_t i = 0; i < pools_.size(); ++i) {
@@ -150,16 +156,11 @@ bool ServiceChooser::up() const {
   return any;
 }
 
-uint32_t ServiceChooser::open(uint32_t id) const {
-  uint32_t open = 0;
-  for (const Pool& pool : pools_) open += pool.chooser.open(id);
-  return open;
-}
-
-uint64_t ServiceChooser::opened(uint32_t id) const {
-  uint64_t opened = 0;
-  for (const Pool& pool : pools_) opened += pool.chooser.opened(id);
-  return opened;
+std::shared_ptr<ServerCounters> ServiceChooser::counters(uint32_t id) const {
+  for (const Pool& pool : pools_) {
+    if (auto counters = pool.chooser.counters(id)) return counters;
+  }
+  return nullptr;
 }
 
 std::optional<size_t> ServiceChooser::PoolFor(
@@ -193,6 +194,7 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
     Instant now, const Client& client, uint32_t attempt,
     http::RequestHead* request) {
   const ServicePlan& plan = *service_.plan_;
+  if (attempt == 0) service_.stats_.requests.Add(1);
   const Asked asked{plan.config.name, client, *request, attempt};
   if (attempt == 0) {
     if (auto answer = service_.application_.OnRequest(asked, request)) {
@@ -229,8 +231,9 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
 }
 
 std::variant<ServerChoice, Denial> ConnectionChooser::Choose(
-    Instant now, const Client& client, uint32_t /*attempt*/,
+    Instant now, const Client& client, uint32_t attempt,
     absl::string_view /*first_bytes*/) {
+  if (attempt == 0) service_.stats_.requests.Add(1);
   const persist::Extraction key = KeyOfStream(client);
   looked_up_ = key.key.kind != persist::Mode::kNone;
   stores_ = looked_up_ && key.key.kind != persist::Mode::kSslSessionId;
@@ -296,7 +299,8 @@ std::variant<ServerChoice, Denial> ConnectionChooser::Decide(
   };
   if (looked_up) {
     if (const auto server = tie_.Find(now, standing)) {
-      ++service_.stats_.persisted;
+      service_.stats_.persisted.Add(1);
+      chooser.counters(*server)->of(service_.thread_).persisted.Add(1);
       return Give(client, pool, at(*server));
     }
   } else if (pool == last_pool_ && last_server_ != 0 &&
@@ -328,7 +332,7 @@ ServerChoice ConnectionChooser::Give(const Client& client, size_t pool,
                                      const PoolChooser::Picked& picked) {
   last_pool_ = pool;
   last_server_ = picked.id;
-  if (picked.id == 0) ++service_.stats_.sorry;
+  if (picked.id == 0) service_.stats_.sorry.Add(1);
   ServiceChooser::Pool& served = service_.pools_[pool];
   served.chooser.OnOpen(picked.id);
   service_.shared_.OnOpen(served.number);
@@ -432,7 +436,7 @@ Endpoint ConnectionChooser::SourceFor(const Client& client,
 }
 
 Denial ConnectionChooser::Refuse() {
-  ++service_.stats_.none;
+  service_.stats_.none.Add(1);
   const config::L7Service& l7 = *service_.plan_->config.l7;
   Denial denial;
   denial.status = l7.type == config::L7Type::kHttp

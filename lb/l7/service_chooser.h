@@ -27,6 +27,7 @@
 #ifndef LB_L7_SERVICE_CHOOSER_H_
 #define LB_L7_SERVICE_CHOOSER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -47,6 +48,7 @@
 #include "lb/l7/chooser.h"
 #include "lb/l7/local_networks.h"
 #include "lb/l7/pool_chooser.h"
+#include "lb/l7/server_counters.h"
 #include "lb/tls/hello.h"
 #include "persist/active_cookie.h"
 #include "persist/attachment.h"
@@ -63,6 +65,8 @@ struct ServicePlan {
   // tables of their persistence entries.
   std::vector<std::vector<uint32_t>> ids;
   std::vector<uint32_t> tables;
+  // As the ids; empty: one thread, which has its own.
+  std::vector<PoolChooser::Counters> counters;
   persist::UnitSettings persistence;
   SipKey secret;  // The pair's: of persistence keys, and of URL hash.
   std::vector<SipKey> cookie_secrets;  // The newest first.
@@ -74,15 +78,17 @@ struct ServicePlan {
 
 class ServiceChooser {
  public:
+  // Any thread may read these.
   struct Stats {
-    uint64_t persisted = 0;  // Followed an entry.
-    uint64_t none = 0;       // V4, without a sorry server.
-    uint64_t sorry = 0;
+    Counter requests;   // And streams.
+    Counter persisted;  // Followed an entry.
+    Counter none;       // V4, without a sorry server.
+    Counter sorry;
   };
 
-  // `application` may be null.
-  explicit ServiceChooser(Application* application = nullptr)
-      : application_(application) {}
+  // `application` may be null. `thread`: its number in the servers' counters.
+  explicit ServiceChooser(Application* application = nullptr, size_t thread = 0)
+      : thread_(thread), shared_(thread), application_(application) {}
 
   void Apply(Instant now, std::shared_ptr<const ServicePlan> plan);
   void SetHealthy(Instant now, uint32_t id, bool healthy);
@@ -90,14 +96,15 @@ class ServiceChooser {
   void SetNetworks(std::shared_ptr<const LocalNetworks> networks) {
     networks_ = std::move(networks);
   }
-  bool up() const;
+  // These two from any thread.
+  bool up() const { return up_.load(std::memory_order_relaxed); }
   const Stats& stats() const { return stats_; }
   const ApplicationStatistics& application() const {
     return application_.statistics();
   }
-  // Requests and streams under way at a server.
-  uint32_t open(uint32_t id) const;
-  uint64_t opened(uint32_t id) const;  // Ever.
+  size_t thread() const { return thread_; }
+  // Null: not configured.
+  std::shared_ptr<ServerCounters> counters(uint32_t id) const;
 
  private:
   friend class ConnectionChooser;
@@ -112,9 +119,11 @@ class ServiceChooser {
   // Its place; nullopt: it is not configured any more.
   std::optional<size_t> PlaceOf(uint32_t number) const;
   void UpdateShared(Instant now);
+  bool AnyUp() const;
   const config::ServerPool& PoolConfig(size_t pool) const;
   persist::Attachment::Service Tied(size_t pool) const;
 
+  const size_t thread_;
   std::shared_ptr<const ServicePlan> plan_;
   std::vector<Pool> pools_;
   // Of the sub services without matches, as if they were servers; ids are their
@@ -127,6 +136,7 @@ class ServiceChooser {
   uint32_t next_source_ = 0;
   uint64_t cookies_made_ = 0;
   ApplicationCalls application_;
+  std::atomic<bool> up_{false};
   Stats stats_;
 };
 

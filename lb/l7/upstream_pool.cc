@@ -35,6 +35,20 @@ std::optional<UpstreamPool::Handle> UpstreamPool::Take(const Key& key) {
   return handle;
 }
 
+std::optional<UpstreamPool::Handle> UpstreamPool::TakeAny(
+    uint64_t service, const Endpoint& server) {
+  const auto found =
+      std::find_if(by_age_.begin(), by_age_.end(), [&](const Entry& entry) {
+        const Key& key = entry.key;
+        return key.service == service && key.server.address == server.address &&
+               (server.port == 0 || key.server.port == server.port);
+      });
+  if (found == by_age_.end()) return std::nullopt;
+  const Handle handle = found->handle;
+  Erase(found);
+  return handle;
+}
+
 bool UpstreamPool::Remove(Handle handle) {
   const auto found = by_handle_.find(handle);
   if (found == by_handle_.end()) return false;

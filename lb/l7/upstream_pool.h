@@ -61,6 +61,8 @@ class UpstreamPool {
   std::optional<Handle> Put(Instant now, const Key& key, Handle handle);
   // The newest of that key, no longer in.
   std::optional<Handle> Take(const Key& key);
+  // Any to that server, no longer in.
+  std::optional<Handle> TakeAny(uint64_t service, const Endpoint& server);
   // False if it is not in.
   bool Remove(Handle handle);
   // The oldest if it has been idle for too long, no longer in: to be closed.

@@ -51,8 +51,8 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
                             ? nullptr
                             : tls::Session::Server(service_->tls))) {
     context_.list.Add(*this);
-    ++service_->counted->connections;
-    ++service_->counted->open;
+    service_->counted->connections.Add(1);
+    service_->counted->open.Add(1);
     SetBuffer(client_->fd(), kClientBufferMs);
     if (service_->limits != nullptr && !ticket_.open()) {
       cut_at_ = Now() + kRefusedTime;
@@ -84,13 +84,22 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     if (server_ != nullptr) SetBuffer(server_->fd(), kServerBufferMs);
     if (paused_) Resume();
   }
+  void CutServer(uint32_t id) override {
+    if (ended_ || server_ == nullptr ||
+        static_cast<uint32_t>(choice_.tag) != id) {
+      return;
+    }
+    if (!connecting_) return Do(codec_.Drop(Now()));
+    CloseServer();
+    Do(codec_.ServerFailed(Now()));
+  }
 
  private:
   using Orders = l7::Orders;
   static constexpr bool kHttp = std::is_same_v<Codec, l7::HttpConnection>;
 
   ~ProxiedBy() override {
-    --service_->counted->open;
+    service_->counted->open.Sub(1);
     context_.list.Remove(*this);
   }
 
@@ -109,6 +118,16 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     }
   }
   Instant Now() const { return context_.reactor.Now(); }
+
+  // -- Servers ----------------------------------------------------------------
+  void Count(uint32_t server) {
+    if (server == counted_server_) return;
+    counted_server_ = server;
+    counters_ = service_->chooser->counters(server);
+  }
+  l7::ServerCounters::OfThread& OfThread() {
+    return counters_->of(service_->chooser->thread());
+  }
 
   // -- Bandwidth --------------------------------------------------------------
   // Neither side is read until the budget allows for what was.
@@ -152,12 +171,16 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   // -- Leg::Owner -----------------------------------------------------------
   void OnConnected(Leg&) override {
     connecting_ = false;
+    if (counters_ != nullptr) OfThread().connections.Add(1);
     Do(codec_.ServerConnected(Now(), false));
   }
   void OnBytes(Leg& leg, std::span<const uint8_t> bytes) override {
     Pace(bytes.size());
-    if (&leg != client_) return Do(codec_.ServerBytes(Now(), bytes));
-    service_->counted->bytes_in += bytes.size();
+    if (&leg != client_) {
+      if (counters_ != nullptr) OfThread().bytes_out.Add(bytes.size());
+      return Do(codec_.ServerBytes(Now(), bytes));
+    }
+    service_->counted->bytes_in.Add(bytes.size());
     Do(codec_.ClientBytes(Now(), bytes));
   }
   void OnEnd(Leg& leg) override {
@@ -178,10 +201,11 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   void OnSent(Leg& leg, size_t count) override {
     if (&leg == client_ || client_sending_ == &leg) {
       client_sending_ = nullptr;
-      service_->counted->bytes_out += count;
+      service_->counted->bytes_out.Add(count);
       if (!ended_) return Do(codec_.ClientSent(Now(), count));
     } else {
       --server_sends_;
+      if (counters_ != nullptr) OfThread().bytes_in.Add(count);
       if (!ended_) return Do(codec_.ServerSent(Now(), count));
     }
     DeleteIfEnded();
@@ -226,6 +250,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   // What the codec has to say to an answer that is there already.
   std::optional<Orders> Connect(const l7::ConnectOrder& order) {
     choice_ = order.choice;
+    Count(static_cast<uint32_t>(choice_.tag));
     SetKey(order);
     if (choice_.tos != client_tos_) {
       client_tos_ = choice_.tos;
@@ -246,7 +271,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     }
     auto fd = MakeTcpSocket(choice_.server, options);
     if (!fd.ok()) {
-      ++service_->counted->connect_errors;
+      service_->counted->connect_errors.Add(1);
       return codec_.ServerFailed(Now());
     }
     SetBuffer(fd->get(), kServerBufferMs);
@@ -326,8 +351,10 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   Leg* server_ = nullptr;
   bool connecting_ = false;
   l7::ServerChoice choice_;
-  ServerPool::Key key_;        // Of it.
-  bool clients_name_ = false;  // key_.name is the client's choice.
+  ServerPool::Key key_;          // Of it.
+  bool clients_name_ = false;    // key_.name is the client's choice.
+  uint32_t counted_server_ = 0;  // 0: none, or the sorry server.
+  std::shared_ptr<l7::ServerCounters> counters_;  // Its; null: not counted.
   Leg* client_sending_ = nullptr;
   int server_sends_ = 0;  // Of legs that were closed meanwhile, too.
   bool ended_ = false;

@@ -19,6 +19,7 @@
 #include "lb/config/model.h"
 #include "lb/l7/counters.h"
 #include "lb/l7/limiter.h"
+#include "lb/l7/server_counters.h"
 #include "lb/l7/service_chooser.h"
 #include "lb/l7/settings.h"
 #include "lb/run/notices.h"
@@ -40,12 +41,12 @@ struct ProxyService {
   // These two go on over configurations.
   std::shared_ptr<l7::ServiceChooser> chooser;
   struct Counted {
-    l7::Counters exchanges;
-    uint64_t connections = 0;
-    uint64_t open = 0;
-    uint64_t bytes_in = 0;        // From clients,
-    uint64_t bytes_out = 0;       // to them.
-    uint64_t connect_errors = 0;  // Sockets that could not be made.
+    l7::Counters exchanges;  // The thread's own; the rest any may read.
+    l7::Counter connections;
+    l7::Counter open;
+    l7::Counter bytes_in;        // From clients,
+    l7::Counter bytes_out;       // to them.
+    l7::Counter connect_errors;  // Sockets that could not be made.
     // TLS that failed, by tls::SessionError: with clients, and with servers
     // before anything was sent to them.
     std::array<uint64_t, tls::kSessionErrorCount> client_tls_failed{};
@@ -63,6 +64,9 @@ class Proxied {
   virtual void Cut() = 0;
   // Limits are others now: it counts for those, and waits for none of before.
   virtual void LimitsChanged() = 0;
+  // Nothing goes to that server any more. What is only being connected to it
+  // goes elsewhere; else both ends are cut.
+  virtual void CutServer(uint32_t id) = 0;
   const ProxyService& service() const { return *service_; }
 
  protected:

@@ -188,21 +188,25 @@ absl::Status Proxies::Start(const config::Model& model,
     BALLAST_ASSIGN_OR_RETURN(auto thread, ProxyThread::Start(options));
     threads_.push_back(std::move(thread));
   }
+  news_ = std::make_unique<ServerNews>(threads_);
   return Apply(model, secrets);
 }
 
-uint16_t Proxies::ServerId(const ServerName& name) {
-  const auto known = server_ids_.find(name);
-  if (known != server_ids_.end()) return known->second;
+const Proxies::Server& Proxies::ServerOf(const ServerName& name) {
+  const auto [known, is_new] = servers_.try_emplace(name);
+  if (!is_new) return known->second;
   const auto taken = [&](uint16_t id) {
     return id == 0 ||
-           std::any_of(server_ids_.begin(), server_ids_.end(),
-                       [&](const auto& one) { return one.second == id; });
+           std::any_of(servers_.begin(), servers_.end(),
+                       [&](const auto& one) { return one.second.id == id; });
   };
   // Going round, so that a number is not given anew soon.
-  if (server_ids_.size() < next_id_) return server_ids_[name] = next_id_++;
-  while (taken(next_id_)) ++next_id_;
-  return server_ids_[name] = next_id_++;
+  if (servers_.size() > next_id_) {
+    while (taken(next_id_)) ++next_id_;
+  }
+  known->second = {next_id_++,
+                   std::make_shared<l7::ServerCounters>(threads_.size())};
+  return known->second;
 }
 
 uint32_t Proxies::TableOf(const ServiceKey& service, const std::string& sub) {
@@ -217,11 +221,14 @@ std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
   plan->config = config;
   for (const auto& [name, pool] : PoolsOf(config)) {
     auto& ids = plan->ids.emplace_back();
+    auto& counters = plan->counters.emplace_back();
     // Entries of sub services that share them lead to servers by address.
     const bool shared = model.l7.share_sub_service_persistence;
     for (const config::RealServer& server : pool->servers) {
-      ids.push_back(
-          ServerId({key, shared ? std::string() : name, server.endpoint}));
+      const Server& known =
+          ServerOf({key, shared ? std::string() : name, server.endpoint});
+      ids.push_back(known.id);
+      counters.push_back(known.counters);
     }
     plan->tables.push_back(TableOf(key, shared ? std::string() : name));
   }
@@ -285,14 +292,14 @@ absl::Status Proxies::Apply(const config::Model& model,
     }
   }
 
-  Services services;
+  ProxiedServices services;
   std::vector<std::vector<ProxyThread::Placed>> placed(threads_.size());
   for (Prepared& one : prepared) {
     const ServiceKey key(one.config->address, one.config->port);
     auto plan =
         std::make_shared<l7::ServicePlan>(*MakePlan(model, *one.config));
     plan->error_page = std::move(one.error_page);
-    Service& service = services[key];
+    ProxiedService& service = services[key];
     if (const auto before = services_.find(key); before != services_.end()) {
       service = before->second;
     }
@@ -306,7 +313,7 @@ absl::Status Proxies::Apply(const config::Model& model,
     for (size_t i = 0; i < threads_.size(); ++i) {
       if (service.choosers.size() == i) {
         service.choosers.push_back(
-            std::make_shared<l7::ServiceChooser>(applications_[i].get()));
+            std::make_shared<l7::ServiceChooser>(applications_[i].get(), i));
         service.choosers.back()->SetNetworks(networks_);
         service.counted.push_back(std::make_shared<ProxyService::Counted>());
       }
@@ -341,16 +348,20 @@ absl::Status Proxies::Apply(const config::Model& model,
       thread.SetServices(std::move(placed[i]));
     });
   }
-  std::map<ServerName, uint16_t> kept;
-  for (auto& [name, id] : server_ids_) {
+  std::map<ServerName, Server> kept;
+  for (auto& [name, server] : servers_) {
     const auto service = services_.find(std::get<0>(name));
     if (service == services_.end()) continue;
     for (const auto& ids : service->second.plan->ids) {
-      if (std::find(ids.begin(), ids.end(), id) != ids.end()) kept[name] = id;
+      if (std::find(ids.begin(), ids.end(), server.id) != ids.end()) {
+        kept[name] = server;
+      }
     }
   }
-  server_ids_ = std::move(kept);
+  servers_ = std::move(kept);
+  drop_on_fail_ = model.drop_on_fail;
   SetHealthTargets();
+  WatchDrains(reactor_.Now());
   return absl::OkStatus();
 }
 
@@ -389,12 +400,6 @@ bool Proxies::left() {
   return connections == 0;
 }
 
-void Proxies::Tick() {
-  if (const auto line = notices_.Take()) {
-    options_.log(absl::StrCat("layer 7: ", *line));
-  }
-}
-
 void Proxies::SetHealthTargets() {
   std::vector<HealthChecker::Target> targets;
   std::set<uint16_t> known;
@@ -418,25 +423,30 @@ void Proxies::SetHealthTargets() {
   }
   health_->SetTargets(targets);
   // A server that never answered is not reported as down.
-  std::vector<std::pair<uint16_t, bool>> health;
-  for (const HealthChecker::Target& target : targets) {
-    const auto status = health_->status(target.id);
-    health.emplace_back(target.id, status.has_value() && status->up);
+  for (const auto& [key, service] : services_) {
+    service.ForEachServer(
+        [&](size_t, size_t, uint32_t id, const config::RealServer& server) {
+          const auto status = health_->status(static_cast<uint16_t>(id));
+          const bool up = status.has_value() && status->up;
+          const ServerNews::Server news = NewsOf(service, id, server.endpoint);
+          news_->Health(news, up);
+          if (!up && drop_on_fail_) news_->Cut(news);
+        });
   }
-  for (size_t i = 0; i < threads_.size(); ++i) {
-    threads_[i]->Call([&](ProxyThread& thread) {
-      for (const auto& [key, service] : services_) {
-        for (const auto& [id, up] : health) {
-          service.choosers[i]->SetHealthy(thread.Now(), id, up);
-        }
-      }
-    });
-  }
+  news_->Send();
+}
+
+ServerNews::Server Proxies::NewsOf(const ProxiedService& service, uint32_t id,
+                                   const Endpoint& endpoint) {
+  return {.id = id,
+          .endpoint = endpoint,
+          .service = service.plan->service_id,
+          .choosers = service.choosers};
 }
 
 void Proxies::OnHealth(uint16_t id, bool up, health::Reason reason) {
-  for (const auto& [name, known] : server_ids_) {
-    if (known != id) continue;
+  for (const auto& [name, server] : servers_) {
+    if (server.id != id) continue;
     const auto& [key, sub, endpoint] = name;
     options_.log(
         absl::StrCat("layer 7 ", Endpoint{key.first, key.second}.ToString(),
@@ -444,56 +454,54 @@ void Proxies::OnHealth(uint16_t id, bool up, health::Reason reason) {
                      up ? " up: " : " down: ", health::ReasonText(reason)));
     const auto service = services_.find(key);
     if (service == services_.end()) return;
-    for (size_t i = 0; i < threads_.size(); ++i) {
-      threads_[i]->Call([&](ProxyThread& thread) {
-        service->second.choosers[i]->SetHealthy(thread.Now(), id, up);
-      });
-    }
+    const ServerNews::Server news = NewsOf(service->second, id, endpoint);
+    news_->Health(news, up);
+    if (!up && drop_on_fail_) news_->Cut(news);
+    news_->Send();
     return;
   }
 }
 
-ServerStatistics Proxies::ServerOf(const config::RealServer& server,
-                                   uint16_t id) const {
-  ServerStatistics shown;
-  shown.name = server.name;
-  shown.endpoint = server.endpoint;
-  shown.weight = server.weight;
-  shown.state = server.state;
-  if (const auto status = health_->status(id)) {
-    shown.up = status->up;
-    shown.reason = health::ReasonText(status->reason);
+void Proxies::WatchDrains(Instant now) {
+  std::vector<l7::DrainWatch::Server> servers;
+  for (const auto& [key, service] : services_) {
+    service.ForEachServer(
+        [&](size_t, size_t, uint32_t id, const config::RealServer& server) {
+          servers.push_back({id, &server});
+        });
   }
-  return shown;
+  const std::vector<uint32_t> due = drains_.Due(
+      now, servers,
+      [this](uint32_t id) { return options_.store->CountOf(id) > 0; });
+  for (const auto& [name, server] : servers_) {
+    if (std::find(due.begin(), due.end(), server.id) == due.end()) continue;
+    const auto& [key, sub, endpoint] = name;
+    options_.log(absl::StrCat(
+        "layer 7 ", Endpoint{key.first, key.second}.ToString(), " ", sub,
+        ": server ", endpoint.ToString(), " drained: its connections are cut"));
+    news_->Cut(NewsOf(services_.at(key), server.id, endpoint));
+  }
+  news_->Send();
+}
+
+void Proxies::Tick(Instant now) {
+  if (const auto line = notices_.Take()) {
+    options_.log(absl::StrCat("layer 7: ", *line));
+  }
+  WatchDrains(now);
+  statistics_.Sample(now, services_);
 }
 
 void Proxies::Collect(Statistics* statistics) {
   const size_t first = statistics->services.size();
-  std::vector<std::vector<uint16_t>> ids;
-  for (const auto& [key, service] : services_) {
-    const config::VirtualService& config = service.plan->config;
-    ServiceStatistics& shown = statistics->services.emplace_back();
-    shown.name = config.name;
-    shown.address = config.address;
-    shown.port = config.port;
-    shown.protocol = config.protocol;
-    shown.enabled = config.enabled;
-    for (size_t i = 0; i < static_cast<size_t>(l7::LimitReason::kCount); ++i) {
-      const auto reason = static_cast<l7::LimitReason>(i);
-      if (const uint64_t count = service.limits->refused(reason)) {
-        shown.limited.emplace_back(l7::LimitReasonName(reason), count);
-      }
-    }
-    auto& own = ids.emplace_back();
-    const auto pools = PoolsOf(config);
-    for (size_t i = 0; i < pools.size(); ++i) {
-      for (size_t j = 0; j < pools[i].second->servers.size(); ++j) {
-        own.push_back(static_cast<uint16_t>(service.plan->ids[i][j]));
-        shown.servers.push_back(
-            ServerOf(pools[i].second->servers[j], own.back()));
-      }
-    }
-  }
+  statistics_.Collect(
+      services_, *options_.store,
+      [this](uint32_t id) {
+        const auto status = health_->status(static_cast<uint16_t>(id));
+        if (!status.has_value()) return ServerHealth();
+        return ServerHealth{status->up, health::ReasonText(status->reason)};
+      },
+      statistics);
   using Sums = std::map<std::string, uint64_t>;
   Sums of_all;
   std::vector<Sums> of_each(services_.size());
@@ -503,30 +511,15 @@ void Proxies::Collect(Statistics* statistics) {
       size_t at = first;
       for (const auto& [key, service] : services_) {
         ServiceStatistics& shown = statistics->services[at];
-        const l7::ServiceChooser& chooser = *service.choosers[i];
-        const ProxyService::Counted& counted = *service.counted[i];
-        l7::AddByName(counted.exchanges, &of_each[at - first]);
-        shown.up = chooser.up();
-        shown.refused += chooser.stats().none;
-        const l7::ApplicationStatistics& own = chooser.application();
+        l7::AddByName(service.counted[i]->exchanges, &of_each[at - first]);
+        const l7::ApplicationStatistics& own =
+            service.choosers[i]->application();
         shown.application.answered += own.answered;
         shown.application.picked += own.picked;
         shown.application.picks_refused += own.picks_refused;
         shown.application.errors += own.errors;
         if (!own.last_error.empty()) {
           shown.application.last_error = own.last_error;
-        }
-        shown.traffic.connections += counted.connections;
-        shown.traffic.open_connections += counted.open;
-        shown.traffic.active_connections += counted.open;
-        shown.traffic.bytes_in += counted.bytes_in;
-        shown.traffic.bytes_out += counted.bytes_out;
-        for (size_t j = 0; j < shown.servers.size(); ++j) {
-          const uint32_t open = chooser.open(ids[at - first][j]);
-          shown.servers[j].traffic.connections +=
-              chooser.opened(ids[at - first][j]);
-          shown.servers[j].traffic.open_connections += open;
-          shown.servers[j].traffic.active_connections += open;
         }
         ++at;
       }

@@ -5,7 +5,8 @@
 //             is, and so on a unit that stands by too.
 // Errors      Apply() opens every listener before anything changes, and names
 //             the one that cannot be had.
-// Threads     the control thread's.
+// Threads     the control thread's. It waits for the proxy threads in Apply(),
+//             Collect() and at the end, and nowhere else.
 #ifndef LB_RUN_PROXIES_H_
 #define LB_RUN_PROXIES_H_
 
@@ -27,14 +28,19 @@
 #include "lb/balancer.h"
 #include "lb/config/model.h"
 #include "lb/l7/application.h"
+#include "lb/l7/drain_watch.h"
 #include "lb/l7/limiter.h"
 #include "lb/l7/local_networks.h"
+#include "lb/l7/server_counters.h"
 #include "lb/l7/service_chooser.h"
 #include "lb/run/health_checker.h"
 #include "lb/run/l7_sync.h"
 #include "lb/run/notices.h"
+#include "lb/run/proxied_service.h"
+#include "lb/run/proxy_statistics.h"
 #include "lb/run/proxy_thread.h"
 #include "lb/run/proxy_tls.h"
+#include "lb/run/server_news.h"
 #include "lb/tls/ticket_keys.h"
 #include "persist/key_store.h"
 
@@ -63,8 +69,9 @@ class Proxies {
   absl::Status Apply(const config::Model& model, const Secrets& secrets);
   // Those of its entries in the store, of the configuration in force.
   void AddTables(std::vector<L7Sync::Table>& tables) const;
-  // About once a second: logs what the threads have to say.
-  void Tick();
+  // About once a second: logs what the threads have to say, ends what has
+  // drained, and measures rates.
+  void Tick(Instant now);
   // The host's networks have changed, or are known now.
   void SetNetworks(std::shared_ptr<const l7::LocalNetworks> networks);
   void Collect(Statistics* statistics);
@@ -77,28 +84,24 @@ class Proxies {
   using ServiceKey = std::pair<Address, uint16_t>;
   // Numbers that stay with what they were given to.
   using ServerName = std::tuple<ServiceKey, std::string, Endpoint>;
-  struct Service {
-    std::shared_ptr<const l7::ServicePlan> plan;
-    std::shared_ptr<const ServersTls> servers_tls;  // Null: none.
-    // By thread; `server_tls` only with `servers_tls`.
-    std::vector<std::shared_ptr<const ServerTls>> server_tls;
-    std::vector<std::shared_ptr<l7::ServiceChooser>> choosers;
-    std::vector<std::shared_ptr<ProxyService::Counted>> counted;
-    std::shared_ptr<l7::LimitedService> limits;
+  struct Server {
+    uint16_t id = 0;
+    std::shared_ptr<l7::ServerCounters> counters;
   };
-  using Services = std::map<ServiceKey, Service>;
 
   Proxies(Reactor& reactor, Options options);
   void SetSecrets(const Secrets& secrets);
   absl::Status Start(const config::Model& model, const Secrets& secrets);
   std::shared_ptr<const l7::ServicePlan> MakePlan(
       const config::Model& model, const config::VirtualService& config);
-  uint16_t ServerId(const ServerName& name);
+  const Server& ServerOf(const ServerName& name);
   uint32_t TableOf(const ServiceKey& service, const std::string& sub);
   void SetHealthTargets();
   void OnHealth(uint16_t id, bool up, health::Reason reason);
-  ServerStatistics ServerOf(const config::RealServer& server,
-                            uint16_t id) const;
+  static ServerNews::Server NewsOf(const ProxiedService& service, uint32_t id,
+                                   const Endpoint& endpoint);
+  // Cuts what draining servers have open, where it is time.
+  void WatchDrains(Instant now);
 
   Reactor& reactor_;
   const Options options_;
@@ -107,8 +110,8 @@ class Proxies {
   std::vector<tls::TicketKey> ticket_keys_;
   std::vector<SipKey> cookie_secrets_;
   std::shared_ptr<l7::Limiter> limiter_;
-  Services services_;
-  std::map<ServerName, uint16_t> server_ids_;
+  ProxiedServices services_;
+  std::map<ServerName, Server> servers_;
   uint16_t next_id_ = 1;
   std::map<std::pair<ServiceKey, std::string>, uint32_t> tables_;
   std::unique_ptr<HealthChecker> health_;
@@ -117,6 +120,10 @@ class Proxies {
   uint64_t tls_settings_ = 0;  // Numbers given.
   Notices notices_;            // The threads'.
   std::vector<std::unique_ptr<ProxyThread>> threads_;
+  std::unique_ptr<ServerNews> news_;
+  l7::DrainWatch drains_;
+  bool drop_on_fail_ = false;
+  ProxyStatistics statistics_;
 };
 
 }  // namespace ballast::run

@@ -99,6 +99,16 @@ void ProxyThread::Call(Order order) {
   done.get_future().wait();
 }
 
+bool ProxyThread::Post(Order order) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (orders_.size() >= kOrdersMax) return false;
+    orders_.push_back(std::move(order));
+  }
+  reactor_->Wake();
+  return true;
+}
+
 void ProxyThread::OnWake(Completion completion) {
   if (!completion.more) return;
   std::vector<Order> orders;
@@ -141,6 +151,12 @@ void ProxyThread::SetServices(std::vector<Placed> services) {
       if (proxied.service().id == service) proxied.Drain();
     });
   }
+}
+
+void ProxyThread::CutServer(uint32_t id, uint64_t service,
+                            const Endpoint& server) {
+  context_.list.ForEach([&](Proxied& proxied) { proxied.CutServer(id); });
+  pool_.CloseAll(service, server);
 }
 
 void ProxyThread::OnAccepted(Listener& listener, UniqueFd client) {

@@ -60,9 +60,15 @@ class ProxyThread {
 
   // Has `order` run on the thread, and waits until it has.
   void Call(Order order);
+  // The same without waiting. False: kOrdersMax are waiting already.
+  bool Post(Order order);
+  static constexpr size_t kOrdersMax = 256;
 
   // -- On the thread, from an order -------------------------------------------
   void SetServices(std::vector<Placed> services);
+  // Ends what is open to a server: ServicePlan's id; its service and endpoint
+  // are those of idle connections.
+  void CutServer(uint32_t id, uint64_t service, const Endpoint& server);
   const ProxiedList& connections() const { return context_.list; }
   Stats stats() const;
   const ServerPool& pool() const { return pool_; }

@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -17,17 +18,22 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "io/base/status_matchers.h"
 #include "io/clock.h"
 #include "io/socket_address.h"
 #include "io/tcp_socket.h"
+#include "lb/l7/limiter.h"
+#include "lb/l7/server_counters.h"
+#include "lb/run/server_news.h"
 #include "lb/tls/tls_testing.h"
 #include "persist/key_store.h"
 
 namespace ballast::run {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -49,7 +55,7 @@ void SendAll(int fd, absl::string_view text) {
   }
 }
 
-// Answers each request with its target.
+// Answers each request with its target, but "/silent".
 class TestServer {
  public:
   // `requests_max`: as many on a connection, which it then closes without a
@@ -96,6 +102,7 @@ class TestServer {
         const std::string body =
             text.substr(target, text.find(' ', target) - target);
         text.erase(0, end + 4);
+        if (body == "/silent") continue;
         SendAll(fd.get(), absl::StrCat("HTTP/1.1 200 OK\r\nContent-Length: ",
                                        body.size(), "\r\n\r\n", body));
         ++served;
@@ -382,6 +389,159 @@ TEST_P(ProxyThreadTest, WhoIsRefusedIsToldWhy) {
   session->OnCipher(tls::kNow, tls::AsBytes(alert));
   EXPECT_EQ(session->error(), tls::SessionError::kPeerAlert);
   EXPECT_EQ(ReceiveSome(fd.get()), "");
+}
+
+TEST_P(ProxyThreadTest, OrdersArePostedWithoutWaitingUpToABound) {
+  TestServer server(1000);
+  Start(server.endpoint());
+  if (IsSkipped()) return;
+  // The thread stands still, as one without a processor does.
+  std::promise<void> go;
+  std::atomic<bool> stands{false};
+  ASSERT_TRUE(thread_->Post([&](ProxyThread&) {
+    stands = true;
+    go.get_future().wait();
+  }));
+  while (!stands) {
+  }
+  int ran = 0;
+  for (size_t i = 0; i < ProxyThread::kOrdersMax; ++i) {
+    ASSERT_TRUE(thread_->Post([&](ProxyThread&) { ++ran; }));
+  }
+  EXPECT_FALSE(thread_->Post([&](ProxyThread&) { ran = -1; }));
+  go.set_value();
+  thread_->Call([](ProxyThread&) {});  // Behind all of them.
+  EXPECT_EQ(ran, static_cast<int>(ProxyThread::kOrdersMax));
+}
+
+TEST_P(ProxyThreadTest, NewsThatAFullMailboxRefusedIsToldLater) {
+  TestServer server(1000);
+  Start(server.endpoint());
+  if (IsSkipped()) return;
+  const UniqueFd client = Connect();
+  EXPECT_THAT(Get(client.get(), "/a"), HasSubstr("/a"));
+  std::vector<std::unique_ptr<ProxyThread>> threads;
+  threads.push_back(std::move(thread_));
+  ServerNews news(threads);
+  const std::vector<std::shared_ptr<l7::ServiceChooser>> choosers = {
+      service_->chooser};
+  const ServerNews::Server about = {.id = 1,
+                                    .endpoint = server.endpoint(),
+                                    .service = 1,
+                                    .choosers = choosers};
+  std::promise<void> go;
+  std::atomic<bool> stands{false};
+  ASSERT_TRUE(threads[0]->Post([&](ProxyThread&) {
+    stands = true;
+    go.get_future().wait();
+  }));
+  while (!stands) {
+  }
+  while (threads[0]->Post([](ProxyThread&) {})) {
+  }
+  news.Health(about, false);
+  news.Send();
+  EXPECT_EQ(news.refused(), 1u);
+  go.set_value();
+  threads[0]->Call([](ProxyThread&) {});
+  EXPECT_TRUE(service_->chooser->up());
+  news.Send();
+  news.Send();  // Nothing is told twice.
+  threads[0]->Call([](ProxyThread&) {});
+  EXPECT_FALSE(service_->chooser->up());
+  EXPECT_EQ(news.refused(), 1u);
+  SendAll(client.get(), "GET /b HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(ReceiveSome(client.get()), StartsWith("HTTP/1.1 503 "));
+}
+
+TEST_P(ProxyThreadTest, WhatIsOpenToACutServerEnds) {
+  TestServer server(1000);
+  Start(server.endpoint());
+  if (IsSkipped()) return;
+  const UniqueFd busy = Connect();
+  SendAll(busy.get(), "GET /silent HTTP/1.1\r\nHost: h\r\n\r\n");
+  const auto made = [&] {
+    return service_->chooser->counters(1)->Sum(
+        &l7::ServerCounters::OfThread::connections);
+  };
+  while (made() < 1) {
+  }
+  const UniqueFd idle = Connect();
+  EXPECT_THAT(Get(idle.get(), "/a"), HasSubstr("/a"));
+  size_t pooled = 0;
+  thread_->Call([&](ProxyThread& thread) {
+    thread.CutServer(2, 1, *Endpoint::Parse("127.0.0.2:1"));
+    pooled = thread.pool().size();
+  });
+  EXPECT_EQ(pooled, 1u);
+  thread_->Call([&](ProxyThread& thread) {
+    thread.CutServer(1, 1, server.endpoint());
+    pooled = thread.pool().size();
+  });
+  EXPECT_EQ(pooled, 0u);
+  EXPECT_EQ(ReceiveSome(busy.get()), "");
+  // A client that waits for nothing of that server does not notice.
+  const int before = server.connections();
+  EXPECT_THAT(Get(idle.get(), "/b"), HasSubstr("/b"));
+  EXPECT_EQ(server.connections(), before + 1);
+}
+
+TEST_P(ProxyThreadTest, OneConnectionTooManyOfAServiceIsToldSoOrClosed) {
+  TestServer server(1000);
+  Start(server.endpoint());
+  if (IsSkipped()) return;
+  auto limiter = std::make_shared<l7::Limiter>(l7::Limiter::Options());
+  const auto limits = limiter->NewService();
+  config::TrafficLimits configured = {.all = {.connections = 1},
+                                      .excess = config::Excess::kStatus429};
+  const auto set = [&] {
+    thread_->Call([&](ProxyThread& thread) {
+      limits->Set(thread.Now(), configured);
+      service_->limits = limits;
+    });
+  };
+  set();
+  const UniqueFd first = Connect();
+  EXPECT_THAT(Get(first.get(), "/a"), HasSubstr("/a"));
+  const UniqueFd told = Connect();
+  EXPECT_THAT(Get(told.get(), "/b"),
+              AllOf(StartsWith("HTTP/1.1 429 "), HasSubstr("Retry-After: 1")));
+  configured.excess = config::Excess::kClose;
+  set();
+  const UniqueFd closed = Connect();
+  EXPECT_EQ(ReceiveSome(closed.get()), "");
+  EXPECT_THAT(Get(first.get(), "/c"), HasSubstr("/c"));
+  EXPECT_EQ(limits->refused(l7::LimitReason::kConnections), 2u);
+}
+
+TEST_P(ProxyThreadTest, BandwidthPausesReadingAndLosesNothing) {
+  TestServer server(1000);
+  Start(server.endpoint());
+  if (IsSkipped()) return;
+  auto limiter = std::make_shared<l7::Limiter>(l7::Limiter::Options());
+  service_->limits = limiter->NewService();
+  service_->limits->Set(Instant::FromNanos(0),
+                        {.all = {.bandwidth_kbit_s = 800}});
+  // Each request and its answer are some 14 KB, of 100 KB a second, after 16 KB
+  // at once: the tenth is complete after a second at least.
+  const UniqueFd client = Connect();
+  const std::string path = absl::StrCat("/", std::string(7000, 'a'), "z");
+  const absl::Time begin = absl::Now();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_THAT(Get(client.get(), path), StartsWith("HTTP/1.1 200 OK"));
+  }
+  EXPECT_GT(absl::Now() - begin, absl::Seconds(1));
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(5));
+  const auto& counted = *service_->counted;
+  EXPECT_GT(counted.bytes_in.value(), 70'000u);
+  EXPECT_GT(counted.bytes_out.value(), 70'000u);
+  const auto server_counted = service_->chooser->counters(1);
+  using OfThread = l7::ServerCounters::OfThread;
+  EXPECT_EQ(server_counted->Sum(&OfThread::requests), 10u);
+  EXPECT_EQ(server_counted->Sum(&OfThread::connections), 1u);
+  EXPECT_EQ(server_counted->Sum(&OfThread::open), 0u);
+  EXPECT_GT(server_counted->Sum(&OfThread::bytes_in), 70'000u);
+  EXPECT_GT(server_counted->Sum(&OfThread::bytes_out), 70'000u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, ProxyThreadTest,

@@ -38,6 +38,13 @@ Leg* ServerPool::Take(const Key& key) {
   return LegOf(*handle);
 }
 
+void ServerPool::CloseAll(uint64_t service, const Endpoint& server) {
+  while (const auto handle = idle_.TakeAny(service, server)) {
+    ++stats_.cut;
+    LegOf(*handle)->Close();
+  }
+}
+
 void ServerPool::OnBytes(Leg& leg, std::span<const uint8_t>) {
   Close(leg, &Stats::unasked_bytes);
 }

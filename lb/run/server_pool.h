@@ -28,6 +28,7 @@ class ServerPool final : private Leg::Owner {
     uint64_t unasked_bytes = 0;
     uint64_t too_many = 0;
     uint64_t too_old = 0;
+    uint64_t cut = 0;
   };
 
   ServerPool(Reactor& reactor, const Options& options)
@@ -40,6 +41,8 @@ class ServerPool final : private Leg::Owner {
   void Put(const Key& key, Leg* leg);
   // The one used last, the caller's now; null: none.
   Leg* Take(const Key& key);
+  // Those to a server that nothing may go to any more. Port 0: any.
+  void CloseAll(uint64_t service, const Endpoint& server);
 
   size_t size() const { return idle_.size(); }
   const Stats& stats() const { return stats_; }

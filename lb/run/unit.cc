@@ -458,9 +458,9 @@ void Unit::OnSecond(Completion completion) {
   if (++seconds_ % kRefreshSeconds == 0) network_->Refresh();
   WatchPair();
   key_store_->Advance(MonotonicNow(), kKeysAdvanced);
-  if (proxies_ != nullptr) proxies_->Tick();
   if (view_owed_) PostView();
   if (health_owed_) PostHealth();
+  if (proxies_ != nullptr) proxies_->Tick(MonotonicNow());
   reactor_->Timeout(&second_, reactor_->Now() + absl::Seconds(1));
 }
 

@@ -1,0 +1,51 @@
+// A service of layer 7 as the control thread has it: its configuration, and
+// what its threads share of it or keep for it over configurations.
+#ifndef LB_RUN_PROXIED_SERVICE_H_
+#define LB_RUN_PROXIED_SERVICE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/base/address.h"
+#include "lb/config/model.h"
+#include "lb/l7/limiter.h"
+#include "lb/l7/service_chooser.h"
+#include "lb/run/proxied.h"
+#include "lb/run/proxy_tls.h"
+#include "lb/run/server_tls.h"
+
+namespace ballast::run {
+
+struct ProxiedService {
+  std::shared_ptr<const l7::ServicePlan> plan;
+  std::shared_ptr<const ServersTls> servers_tls;  // Null: none.
+  // By thread; `server_tls` only with `servers_tls`.
+  std::vector<std::shared_ptr<const ServerTls>> server_tls;
+  std::vector<std::shared_ptr<l7::ServiceChooser>> choosers;
+  std::vector<std::shared_ptr<ProxyService::Counted>> counted;
+  std::shared_ptr<l7::LimitedService> limits;
+
+  // Each server: call(pool's number, place in it, id, configuration).
+  template <typename Call>
+  void ForEachServer(Call call) const {
+    const config::VirtualService& config = plan->config;
+    for (size_t i = 0; i < plan->ids.size(); ++i) {
+      const config::ServerPool* pool = &config;
+      if (!config.l7->sub_services.empty()) pool = &config.l7->sub_services[i];
+      for (size_t j = 0; j < pool->servers.size(); ++j) {
+        call(i, j, plan->ids[i][j], pool->servers[j]);
+      }
+    }
+  }
+};
+
+using ProxiedServices = std::map<std::pair<Address, uint16_t>, ProxiedService>;
+
+}  // namespace ballast::run
+
+#endif  // LB_RUN_PROXIED_SERVICE_H_

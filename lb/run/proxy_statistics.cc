@@ -1,0 +1,133 @@
+#include "lb/run/proxy_statistics.h"
+
+#include <string>
+
+namespace ballast::run {
+namespace {
+
+using l7::ServerCounters;
+
+Traffic TrafficOf(const ProxiedService& service) {
+  Traffic sum;
+  for (const auto& counted : service.counted) {
+    sum.connections += counted->connections.value();
+    sum.open_connections += counted->open.value();
+    sum.bytes_in += counted->bytes_in.value();
+    sum.bytes_out += counted->bytes_out.value();
+  }
+  for (const auto& chooser : service.choosers) {
+    sum.requests += chooser->stats().requests.value();
+    sum.persisted += chooser->stats().persisted.value();
+  }
+  sum.active_connections = sum.open_connections;
+  return sum;
+}
+
+Traffic TrafficOf(const ServerCounters& server) {
+  Traffic sum;
+  sum.connections = server.Sum(&ServerCounters::OfThread::connections);
+  sum.requests = server.Sum(&ServerCounters::OfThread::requests);
+  sum.persisted = server.Sum(&ServerCounters::OfThread::persisted);
+  sum.open_connections = server.Sum(&ServerCounters::OfThread::open);
+  sum.active_connections = sum.open_connections;
+  sum.bytes_in = server.Sum(&ServerCounters::OfThread::bytes_in);
+  sum.bytes_out = server.Sum(&ServerCounters::OfThread::bytes_out);
+  return sum;
+}
+
+}  // namespace
+
+void ProxyStatistics::Update(Rate& rate, const Traffic& traffic,
+                             double seconds) const {
+  const uint64_t bytes = traffic.bytes_in + traffic.bytes_out;
+  // A server that was removed and added again counts from zero.
+  const auto per_second = [seconds](uint64_t after, uint64_t before) {
+    return static_cast<double>(after < before ? after : after - before) /
+           seconds;
+  };
+  rate.connections_per_second =
+      per_second(traffic.connections, rate.connections);
+  rate.requests_per_second = per_second(traffic.requests, rate.requests);
+  rate.bytes_per_second = per_second(bytes, rate.bytes);
+  rate.connections = traffic.connections;
+  rate.requests = traffic.requests;
+  rate.bytes = bytes;
+}
+
+void ProxyStatistics::Sample(Instant now, const ProxiedServices& services) {
+  const double seconds = absl::ToDoubleSeconds(now - sampled_);
+  sampled_ = now;
+  Rates rates;
+  const auto update = [&](uint64_t service, uint32_t server,
+                          const Traffic& traffic) {
+    const std::pair key(service, server);
+    Rate& rate = rates[key];
+    if (const auto before = rates_.find(key); before != rates_.end()) {
+      rate = before->second;
+    }
+    Update(rate, traffic, seconds);
+  };
+  for (const auto& [key, service] : services) {
+    const l7::ServicePlan& plan = *service.plan;
+    update(plan.service_id, 0, TrafficOf(service));
+    service.ForEachServer(
+        [&](size_t pool, size_t place, uint32_t id, const config::RealServer&) {
+          update(plan.service_id, id, TrafficOf(*plan.counters[pool][place]));
+        });
+  }
+  rates_ = std::move(rates);
+}
+
+void ProxyStatistics::Show(uint64_t service, uint32_t server,
+                           Traffic& traffic) const {
+  const auto rate = rates_.find({service, server});
+  if (rate == rates_.end()) return;
+  traffic.connections_per_second = rate->second.connections_per_second;
+  traffic.requests_per_second = rate->second.requests_per_second;
+  traffic.bytes_per_second = rate->second.bytes_per_second;
+}
+
+void ProxyStatistics::Collect(
+    const ProxiedServices& services, const persist::KeyStore& store,
+    const std::function<ServerHealth(uint32_t id)>& health,
+    Statistics* statistics) const {
+  for (const auto& [key, service] : services) {
+    const l7::ServicePlan& plan = *service.plan;
+    const config::VirtualService& config = plan.config;
+    ServiceStatistics& shown = statistics->services.emplace_back();
+    shown.name = config.name;
+    shown.address = config.address;
+    shown.port = config.port;
+    shown.protocol = config.protocol;
+    shown.enabled = config.enabled;
+    shown.up = true;
+    for (const auto& chooser : service.choosers) {
+      shown.up = shown.up && chooser->up();
+      shown.refused += chooser->stats().none.value();
+    }
+    for (size_t i = 0; i < static_cast<size_t>(l7::LimitReason::kCount); ++i) {
+      const auto reason = static_cast<l7::LimitReason>(i);
+      if (const uint64_t count = service.limits->refused(reason)) {
+        shown.limited.emplace_back(l7::LimitReasonName(reason), count);
+      }
+    }
+    shown.traffic = TrafficOf(service);
+    Show(plan.service_id, 0, shown.traffic);
+    service.ForEachServer([&](size_t pool, size_t place, uint32_t id,
+                              const config::RealServer& server) {
+      ServerStatistics& one = shown.servers.emplace_back();
+      one.name = server.name;
+      one.endpoint = server.endpoint;
+      one.weight = server.weight;
+      one.state = server.state;
+      const ServerHealth known = health(id);
+      one.up = known.up;
+      one.reason = known.reason;
+      one.persistence_entries = store.CountOf(id);
+      one.traffic = TrafficOf(*plan.counters[pool][place]);
+      Show(plan.service_id, id, one.traffic);
+    });
+  }
+}
+
+}  // namespace ballast::run
