@@ -37,9 +37,9 @@ void PoolChooser::Apply(Instant now, const config::ServerPool& pool,
     }
     const config::RealServer& configured = pool.servers[i];
     if (configured.state != config::AdminState::kDraining) {
-      servers[i].drain_end = Instant::FromNanos(0);
+      servers[i].drains_since.reset();
     } else if (was_enabled) {
-      servers[i].drain_end = now + configured.drain_time;
+      servers[i].drains_since = now;
     }
   }
   config_ = pool;
@@ -168,11 +168,14 @@ persist::ServerStanding PoolChooser::Standing(uint32_t id) const {
   const auto found = positions_.find(id);
   if (found == positions_.end()) return {.up = false};
   const size_t position = found->second;
-  return {.up = servers_[position].healthy &&
-                servers_[position].avoid_until == Instant::FromNanos(0),
-          .enabled = IsEnabled(config_.servers[position]),
+  const Server& server = servers_[position];
+  const config::RealServer& configured = config_.servers[position];
+  return {.up = server.healthy && server.avoid_until == Instant::FromNanos(0),
+          .enabled = IsEnabled(configured),
           .full = Full(position),
-          .drain_end = servers_[position].drain_end};
+          .drain_end = server.drains_since.has_value()
+                           ? *server.drains_since + configured.drain_time
+                           : Instant::FromNanos(0)};
 }
 
 Endpoint PoolChooser::EndpointOf(uint32_t id) const {

@@ -93,7 +93,7 @@ class PoolChooser {
     std::shared_ptr<ServerCounters> counters;
     uint32_t open = 0;                            // On this thread.
     Instant avoid_until = Instant::FromNanos(0);  // 0: not avoided.
-    Instant drain_end = Instant::FromNanos(0);
+    std::optional<Instant> drains_since;
   };
 
   uint64_t OpenElsewhere(size_t position) const {

@@ -121,6 +121,9 @@ TEST_F(PoolChooserTest, ADrainBeginsOnceAndEndsWhenEnabled) {
   EXPECT_EQ(chooser_.Standing(2).drain_end, kNow + absl::Seconds(60));
   chooser_.Apply(kNow + absl::Seconds(10), pool_, ids_);
   EXPECT_EQ(chooser_.Standing(2).drain_end, kNow + absl::Seconds(60));
+  pool_.servers[1].drain_time = absl::Seconds(90);
+  chooser_.Apply(kNow + absl::Seconds(15), pool_, ids_);
+  EXPECT_EQ(chooser_.Standing(2).drain_end, kNow + absl::Seconds(90));
   pool_.servers[1].state = config::AdminState::kEnabled;
   chooser_.Apply(kNow + absl::Seconds(20), pool_, ids_);
   EXPECT_TRUE(chooser_.Standing(2).enabled);
