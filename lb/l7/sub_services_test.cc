@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "lb/l7/pool_chooser.h"
+#include "lb/l7/server_counters.h"
 #include "lb/l7/service_chooser_rig.h"
 
 namespace ballast::l7 {
@@ -134,6 +136,9 @@ class SubServicesOpenTest : public SubServicesTest {
     held_[index]->visit.chooser.OnEnd(now_, held_[index]->choice,
                                       Outcome::kAnswered);
   }
+  uint64_t Open(uint32_t server) const {
+    return service_.counters(server)->Sum(&ServerCounters::OfThread::open);
+  }
   std::vector<std::unique_ptr<Held>> held_;
 };
 
@@ -175,11 +180,14 @@ TEST_F(SubServicesOpenTest, WhatEndsAtOneStaysOpenAtAnother) {
   }
   plan_.ids = {{1, 2}, {1, 2}};
   plan_.tables = {1, 1};
+  const PoolChooser::Counters shared = {std::make_shared<ServerCounters>(1),
+                                        std::make_shared<ServerCounters>(1)};
+  plan_.counters = {shared, shared};
   Apply();
   EXPECT_EQ(Hold("/rest"), 1);
   EXPECT_EQ(Hold("/shop"), 1);
   End(1);
-  EXPECT_EQ(service_.open(1), 1u);
+  EXPECT_EQ(Open(1), 1u);
   EXPECT_EQ(Hold("/rest"), 2);
 }
 
@@ -197,7 +205,7 @@ TEST_F(SubServicesOpenTest, AnotherOrderKeepsWhatIsOpen) {
   EXPECT_EQ(Hold("/"), 3);
   End(0);
   EXPECT_EQ(Hold("/"), 2);
-  EXPECT_EQ(service_.open(2), 1u);
+  EXPECT_EQ(Open(2), 1u);
 }
 
 }  // namespace
