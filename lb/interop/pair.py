@@ -132,7 +132,7 @@ class Unit(network.Ballastd):
     """It stands by with a table equal to the active unit's."""
     said = re.findall(r'role \S+ -> \S+:|in sync with|no longer in sync',
                       self.said())
-    return self.role() == 'standby' and said[-1] == 'in sync with'
+    return said[-1:] == ['in sync with'] and self.role() == 'standby'
 
   def control(self, command):
     return self.namespace.run([network.find('examples/ballastctl'), command,
