@@ -423,7 +423,8 @@ void Proxies::SetHealthTargets() {
   }
   health_->SetTargets(targets);
   // A server that never answered is not reported as down.
-  for (const auto& [key, service] : services_) {
+  for (const auto& entry : services_) {
+    const ProxiedService& service = entry.second;
     service.ForEachServer(
         [&](size_t, size_t, uint32_t id, const config::RealServer& server) {
           const auto status = health_->status(static_cast<uint16_t>(id));
