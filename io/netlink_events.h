@@ -33,7 +33,7 @@ class NetlinkEvents {
   int fd() const { return fd_.get(); }
 
   enum class Outcome {
-    kDrained,  // Nothing more to read for now.
+    kDrained,  // Every event that had come was read.
     kMore,     // The bound of one call was reached: call again.
     kLost,     // The kernel dropped events: dump anew what is followed.
   };
