@@ -16,8 +16,8 @@
 //
 // Errors   Create() says what is missing; Apply() refuses what cannot change at
 //          run time, naming the field, and leaves the running state untouched.
-// Threads  one control thread, whoever calls Run() or RunOnce(): every method is
-//          its, but Stop(). Packet threads are made and joined here, unless
+// Threads  one control thread, whoever calls Run() or RunOnce(): every method
+//          is its, but Stop(). Packet threads are made and joined here, unless
 //          Options::packets_on_control_thread.
 #ifndef LB_BALANCER_H_
 #define LB_BALANCER_H_
