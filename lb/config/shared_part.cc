@@ -38,6 +38,10 @@ constexpr absl::string_view kPerUnit[] = {
     "ha.wire",
     "ha.plain",
     "ha.realtime_priority",
+    "management.address",
+    "management.port",
+    "management.certificate_file",
+    "management.key_file",
 };
 
 enum class Keep { kShared, kPerUnit };

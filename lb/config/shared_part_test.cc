@@ -181,7 +181,9 @@ TEST(SharedPartTest, EveryFieldIsDecided) {
       "floating_addresses", "virtual_services", "health", "limits",
       "tcp_timeouts", "connection_timeout_s", "drain_time_s",
       "drop_at_drain_end", "drop_on_fail", "slow_start_s", "hash_key",
-      "generation", "ha", "l7",
+      "generation", "ha", "l7", "management", "disabled_servers",
+      // Inside of management.
+      "management.enable_api", "management.users", "management.flood_guard",
       // Inside of ha.
       "ha.shared_address", "ha.virtual_id", "ha.timeout_s",
       "ha.advert_interval_ms", "ha.initial_wait_s", "ha.broadcast",
@@ -202,6 +204,7 @@ TEST(SharedPartTest, EveryFieldIsDecided) {
   };
   add("", *proto::Config::descriptor());
   add("ha.", *proto::HighAvailability::descriptor());
+  add("management.", *proto::Management::descriptor());
   EXPECT_THAT(fields, UnorderedElementsAreArray(decided));
 }
 
@@ -229,6 +232,7 @@ TEST(SharedPartTest, ExactlyThePerUnitFieldsSaySo) {
   };
   add("", "ballast.config.proto.Config");
   add("ha.", "ballast.config.proto.HighAvailability");
+  add("management.", "ballast.config.proto.Management");
   const auto fields = PerUnitFields();
   EXPECT_THAT(per_unit,
               UnorderedElementsAreArray(fields.begin(), fields.end()));

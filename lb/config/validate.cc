@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "lb/config/validate_ha.h"
 #include "lb/config/validate_l7.h"
+#include "lb/config/validate_management.h"
 #include "lb/config/validate_network.h"
 #include "lb/config/validate_service.h"
 
@@ -176,6 +177,28 @@ void ValidateRest(const proto::Config& from, Model& model, Problems& problems) {
   }
 }
 
+void ValidateDisabled(const proto::Config& from, ServiceDefaults& defaults,
+                      Problems& problems) {
+  if (from.disabled_servers_size() > kServersMax) {
+    problems.Error("disabled_servers",
+                   absl::StrCat(from.disabled_servers_size(),
+                                " of them, must be at most ", kServersMax));
+    return;
+  }
+  for (int i = 0; i < from.disabled_servers_size(); ++i) {
+    const std::string& text = from.disabled_servers(i);
+    if (const auto address = Address::Parse(text); address.ok()) {
+      defaults.disabled_servers.insert({*address, 0});
+    } else if (const auto endpoint = Endpoint::Parse(text); endpoint.ok()) {
+      defaults.disabled_servers.insert(*endpoint);
+    } else {
+      problems.Error(
+          absl::StrCat("disabled_servers[", i, "]"),
+          absl::StrCat(Quoted(text), ", must be an address, or address:port"));
+    }
+  }
+}
+
 ServiceDefaults ValidateDefaults(const proto::Config& from,
                                  Problems& problems) {
   ServiceDefaults defaults;
@@ -189,6 +212,7 @@ ServiceDefaults ValidateDefaults(const proto::Config& from,
   defaults.slow_start = absl::Seconds(
       problems.InRange("slow_start_s", from.slow_start_s(), 0, 600));
   ValidateHealth(from.health(), defaults, problems);
+  ValidateDisabled(from, defaults, problems);
   return defaults;
 }
 
@@ -211,6 +235,8 @@ Validated Validate(const proto::Config& config, uint64_t generation) {
   RefuseCollisions(config, *model, problems);
   ValidateHashKey(config, *model, problems);
   ValidateRest(config, *model, problems);
+  ValidateManagement(config, problems);
+  ValidateIndices(config, problems);
   Validated validated;
   validated.errors = problems.errors();
   validated.warnings = problems.warnings();

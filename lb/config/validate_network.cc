@@ -41,12 +41,16 @@ void ValidateLinkName(const std::string& path, const std::string& name,
 
 void ValidateInterfaces(const proto::Config& from, Model& model,
                         Problems& problems) {
-  // Proxies on the host's own addresses alone need none.
+  // Proxies on the host's own addresses alone need none, nor does a unit that
+  // is yet to be told what to serve.
   const auto on_host = [](const proto::VirtualService& service) {
     return service.l7().host_address();
   };
-  const bool none = from.floating_addresses_size() == 0 && !from.has_ha() &&
-                    from.virtual_services_size() > 0 &&
+  const bool none = from.floating_addresses_size() == 0 &&
+                    from.ha().mode() == proto::HighAvailability::NONE &&
+                    from.ha().shared_address().empty() &&
+                    (from.virtual_services_size() > 0 ||
+                     from.management().users_size() > 0) &&
                     std::all_of(from.virtual_services().begin(),
                                 from.virtual_services().end(), on_host);
   if (from.interfaces_size() < (none ? 0 : 1) ||

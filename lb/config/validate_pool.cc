@@ -96,6 +96,11 @@ RealServer ValidateServer(const std::string& path,
   }
   server.state = Known<AdminState>(absl::StrCat(path, ".state"), from.state(),
                                    proto::DRAINING, problems);
+  if (server.state == AdminState::kEnabled &&
+      (defaults.disabled_servers.contains(server.endpoint) ||
+       defaults.disabled_servers.contains({server.endpoint.address, 0}))) {
+    server.state = owner.l7 ? AdminState::kDraining : AdminState::kDisabled;
+  }
   server.connection_limit =
       problems.InRange(absl::StrCat(path, ".connection_limit"),
                        from.connection_limit(), 0, kConnectionLimitMax);

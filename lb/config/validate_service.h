@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "absl/time/time.h"
+#include "io/base/address.h"
 #include "lb/config/ballast.pb.h"
 #include "lb/config/model.h"
 #include "lb/config/problems.h"
@@ -25,6 +27,8 @@ struct ServiceDefaults {
   bool l7_transparent = false;
   bool l7_subnet_originating = false;
   bool l7_connection_scaling = false;
+  // In every service; port 0: whatever the port.
+  std::set<Endpoint> disabled_servers;
 };
 
 // Seconds a check interval must at least be, so that a server's last retry has
