@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -76,7 +77,18 @@ class FakeL7Table : public L7Table {
     return count;
   }
   uint64_t size() const override { return entries_.size(); }
+  void BeginReplace(Instant) override {
+    unheard_.clear();
+    for (const auto& [key, record] : entries_) unheard_.insert(key);
+  }
+  void EndReplace(Instant, bool complete) override {
+    for (const Key& key : unheard_) {
+      if (complete) entries_.erase(key);
+    }
+    unheard_.clear();
+  }
   void Apply(Instant, const L7Record& record) override {
+    unheard_.erase(KeyOf(record));
     if (record.gone) {
       entries_.erase(KeyOf(record));
     } else {
@@ -99,6 +111,7 @@ class FakeL7Table : public L7Table {
 
   const size_t changes_max_;
   std::map<Key, L7Record> entries_;
+  std::set<Key> unheard_;  // Since BeginReplace().
   std::deque<L7Record> changes_;
   bool telling_ = false;
   uint64_t changes_lost_ = 0;

@@ -47,6 +47,11 @@ class L7Table {
 
   // -- Being told ---------------------------------------------------------
 
+  // A whole table follows. What is there now, and neither is told nor changes
+  // before EndReplace(true), goes then, or within minutes; EndReplace(false)
+  // keeps it.
+  virtual void BeginReplace(Instant now) = 0;
+  virtual void EndReplace(Instant now, bool complete) = 0;
   virtual void Apply(Instant now, const L7Record& record) = 0;
 };
 

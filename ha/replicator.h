@@ -32,8 +32,8 @@
 //     and what began since, at Finish(). More than queue_max datagrams at
 //     Finish() are not sent: what then remains untold is lost, and counted.
 // R8  L7 entries are part of the whole table and of the changes, at Finish()
-//     too; no sum has them. One that went while the follower was away remains
-//     there until its timeout.
+//     too; no sum has them. One that went while the follower was away goes
+//     there too, once a whole table has come without it.
 //
 // complete()  a follower that has all of the table, no change missing, and sums
 //     that agreed when last compared. (A position heard of counts as missing

@@ -497,6 +497,52 @@ TEST_F(ReplicatorTransferTest, AMergeRemovesNoL7Entries) {
   EXPECT_EQ(b().table.connection_count(), 20000u);
 }
 
+// With connections or without.
+TEST_F(ReplicatorTransferTest, L7EntriesThatWentWhileAwayGoWithAWholeTable) {
+  for (const bool l4 : {true, false}) {
+    Make({.l4 = l4}, 100000, true);
+    for (uint64_t n = 0; n < 10; ++n) a().l7.Put(Entry(n));
+    pair_->Join();
+    ASSERT_EQ(b().l7.entries().size(), 10u);
+    pair_->StreamDown();
+    b().replicator.Idle(now());
+    a().replicator.Idle(now());
+    a().replicator.Lead(now());
+    a().l7.Erase(3);
+    a().l7.Put(Entry(4, 90));
+    pair_->StreamUp();
+    b().replicator.Follow(now());
+    Run(kSoon);
+    EXPECT_TRUE(b().replicator.complete());
+    EXPECT_EQ(b().l7.entries().size(), 9u);
+    EXPECT_EQ(b().l7.entries(), a().l7.entries());
+    a().l7.Put(Entry(11));  // Later changes stay.
+    Run(kSoon);
+    EXPECT_EQ(b().l7.entries(), a().l7.entries());
+  }
+}
+
+TEST_F(ReplicatorTransferTest, L7EntriesStayUntilTheTableIsWhole) {
+  Make({}, 100000, true);
+  for (uint64_t n = 0; n < 5000; ++n) a().l7.Put(Entry(n));
+  Fill(a(), 0, 5000);
+  b().l7.Put(Entry(9000));  // The leader has never heard of it.
+  a().replicator.Lead(now());
+  pair_->set_stream_room(1);
+  pair_->StreamUp();
+  b().replicator.Follow(now());
+  while (b().l7.entries().size() < 2000) Run(absl::Microseconds(100));
+  pair_->StreamDown();
+  Run(kSoon);
+  EXPECT_FALSE(b().replicator.complete());
+  EXPECT_EQ(b().l7.entries().count({9000, Entry(9000).key}), 1u);
+  pair_->set_stream_room(100);
+  pair_->StreamUp();
+  Run(absl::Seconds(2));
+  EXPECT_TRUE(b().replicator.complete());
+  EXPECT_EQ(b().l7.entries(), a().l7.entries());
+}
+
 TEST_F(ReplicatorTransferTest, ConnectionsPassOnlyWithL4) {
   Make({.l4 = false}, 100000, true);
   Fill(a(), 0, 10);

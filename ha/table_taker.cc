@@ -36,13 +36,25 @@ void TableTaker::Begin(Instant now, const TransferBegin& begin) {
   ++stats_.transfers_begun;
   stats_.transfer_records = 0;
   stats_.transfer_total = begin.records_about;
-  if (!begin.merge && options_.l4) table_.BeginReplace(now);
+  BeginReplace(now);
+}
+
+void TableTaker::BeginReplace(Instant now) {
+  if (begin_.merge) return;
+  if (options_.l4) table_.BeginReplace(now);
+  if (options_.l7 != nullptr) options_.l7->BeginReplace(now);
+}
+
+void TableTaker::EndReplace(Instant now, bool complete) {
+  if (begin_.merge) return;
+  if (options_.l4) table_.EndReplace(now, complete);
+  if (options_.l7 != nullptr) options_.l7->EndReplace(now, complete);
 }
 
 void TableTaker::Abandon(Instant now) {
   if (!taking_) return;
   taking_ = false;
-  if (!begin_.merge && options_.l4) table_.EndReplace(now, false);
+  EndReplace(now, false);
 }
 
 TableTaker::Outcome TableTaker::Fail(Instant now) {
@@ -81,7 +93,7 @@ TableTaker::Outcome TableTaker::OnEnd(Instant now, const TransferEnd& end) {
     return Fail(now);
   }
   taking_ = false;
-  if (!begin_.merge && options_.l4) table_.EndReplace(now, true);
+  EndReplace(now, true);
   return Outcome::kTaken;
 }
 

@@ -63,6 +63,9 @@ class TableTaker {
 
  private:
   Outcome Fail(Instant now);
+  // Of both tables, unless it is a merge.
+  void BeginReplace(Instant now);
+  void EndReplace(Instant now, bool complete);
 
   const ReplicationOptions& options_;
   StateTable& table_;

@@ -45,6 +45,7 @@ enum class KeyApplied {
 struct KeyStats {
   uint64_t refused_full = 0;
   uint64_t expired = 0;
+  uint64_t left_out = 0;      // Of the partner's whole table.
   uint64_t changes_lost = 0;  // See KeyStore::TakeChanges().
 };
 

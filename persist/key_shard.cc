@@ -12,6 +12,11 @@ namespace {
 // Entry::flags.
 constexpr uint8_t kLive = 1;
 constexpr uint8_t kQueued = 2;  // Stands among the changes.
+// The rest: the last round in which it was heard of. It goes round: one that
+// was last heard of so many replacements ago, none of which was completed,
+// stays until its timeout.
+constexpr uint8_t kRoundStep = 4;
+constexpr uint8_t kRoundMask = 0xfc;
 
 // What a full shard is willing to look at to make room for a new entry.
 constexpr size_t kMakeRoomBudget = 16;
@@ -112,6 +117,7 @@ KeyApplied KeyShard::Apply(Instant now, const KeyEntry& entry) {
   const Instant started = std::min(entry.started, now);
   if (!IsValid(now, started, entry.timeout)) return KeyApplied::kExpired;
   if (number != 0 && entries_[number].started() > started) {
+    Stamp(entries_[number]);
     return KeyApplied::kStale;
   }
   if (!Set(now, entry.id, entry.kind, entry.server, started, entry.timeout,
@@ -154,7 +160,28 @@ bool KeyShard::Advance(Instant now, size_t& budget) {
       ++shard.stats_.expired;
     }
   };
-  return ring_.Advance(now, budget, Due{*this});
+  return ring_.Advance(now, budget, Due{*this}) && Sweep(budget);
+}
+
+// -- Replacing ----------------------------------------------------------------
+
+void KeyShard::BeginReplace() {
+  round_ = static_cast<uint8_t>(round_ + kRoundStep);
+  sweep_ = 0;
+}
+
+void KeyShard::Stamp(Entry& entry) const {
+  entry.flags = static_cast<uint8_t>((entry.flags & ~kRoundMask) | round_);
+}
+
+bool KeyShard::Sweep(size_t& budget) {
+  for (; sweep_ > 0 && budget > 0; --sweep_, --budget) {
+    const uint8_t flags = entries_[sweep_].flags;
+    if ((flags & kLive) == 0 || (flags & kRoundMask) == round_) continue;
+    Free(sweep_);
+    ++stats_.left_out;
+  }
+  return sweep_ == 0;
 }
 
 // -- Telling ------------------------------------------------------------------
@@ -259,6 +286,7 @@ bool KeyShard::Set(Instant now, const KeyId& id, Mode kind, uint32_t server,
     if (!is_new) ring_.Unlink(number);
     ring_.Link(number, entry.expires());
   }
+  Stamp(entry);
   if (tell) Tell(entry);
   return true;
 }

@@ -56,6 +56,8 @@ class KeyShard {
   uint32_t CountOf(uint32_t server) const;
   // Counts `budget` down.
   bool Advance(Instant now, size_t& budget);
+  void BeginReplace();
+  void EndReplace() { sweep_ = used_; }
 
   void StartTelling();
   void StopTelling();
@@ -89,6 +91,10 @@ class KeyShard {
   uint32_t Lookup(const KeyId& id) const;
   uint32_t LookupValid(Instant now, const KeyId& id) const;
   size_t BucketNumber(const KeyId& id) const;
+  // It was heard of since BeginReplace().
+  void Stamp(Entry& entry) const;
+  // What was not goes, from place sweep_ down. False: not at the end.
+  bool Sweep(size_t& budget);
   // False: full.
   bool Set(Instant now, const KeyId& id, Mode kind, uint32_t server,
            Instant started, absl::Duration timeout, bool tell);
@@ -112,6 +118,8 @@ class KeyShard {
   uint64_t pushed_ = 0;
   uint64_t taken_ = 0;
   bool telling_ = false;
+  uint8_t round_ = 0;   // Of BeginReplace(), as entries' flags have it.
+  uint32_t sweep_ = 0;  // Places yet to be swept.
   KeyStats stats_;
 };
 

@@ -152,6 +152,20 @@ bool KeyStore::Advance(Instant now, size_t budget) {
   return true;
 }
 
+void KeyStore::BeginReplace() {
+  for (const auto& locked : shards_) {
+    const std::lock_guard lock(locked->mutex);
+    locked->shard.BeginReplace();
+  }
+}
+
+void KeyStore::EndReplace() {
+  for (const auto& locked : shards_) {
+    const std::lock_guard lock(locked->mutex);
+    locked->shard.EndReplace();
+  }
+}
+
 void KeyStore::StartTelling() {
   for (const auto& locked : shards_) {
     const std::lock_guard lock(locked->mutex);
@@ -186,6 +200,7 @@ KeyStats KeyStore::stats() const {
     const KeyStats& stats = locked->shard.stats();
     sum.refused_full += stats.refused_full;
     sum.expired += stats.expired;
+    sum.left_out += stats.left_out;
     sum.changes_lost += stats.changes_lost;
   }
   return sum;

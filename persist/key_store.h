@@ -108,8 +108,9 @@ class KeyStore {
   // ago may be among them.) Cost: a look-up in each shard.
   uint32_t CountOf(uint32_t server) const;
 
-  // Frees what has expired, looking at no more than `budget` entries. Returns
-  // whether nothing due is left. Call it about once a second.
+  // Frees what has expired, then what a replacement left out, looking at no
+  // more than `budget` entries. Returns whether nothing due is left. Call it
+  // about once a second.
   bool Advance(Instant now, size_t budget);
 
   // -- The partner ------------------------------------------------------------
@@ -129,6 +130,12 @@ class KeyStore {
 
   // What the partner tells: not told back to it. Any entry may be given.
   KeyApplied Apply(Instant now, const KeyEntry& entry);
+
+  // The partner's whole table is coming. What is there already, and neither is
+  // applied nor changes from here on, goes after EndReplace(): Advance() takes
+  // it out, without a word to the partner. Without an EndReplace() it stays.
+  void BeginReplace();
+  void EndReplace();
 
   // Entries that take up room, expired ones not yet freed among them.
   uint32_t size() const { return size_.load(std::memory_order_relaxed); }

@@ -446,6 +446,64 @@ TEST(KeyStoreTest, AgreesWithAMapAndThePartnerAgrees) {
   }
 }
 
+TEST(KeyStoreTest, WhatAWholeTableLeavesOutGoes) {
+  const auto store = Make(100, 4);
+  for (uint64_t n = 0; n < 20; ++n) {
+    store->Put(kStart, Id(n), kKind, 7, kTimeout);
+  }
+  store->StartTelling();
+  store->BeginReplace();
+  const auto tell = [&](uint64_t n, Instant started) {
+    return store->Apply(kStart + absl::Seconds(9),
+                        {Id(n), kKind, 8, started, kTimeout});
+  };
+  EXPECT_EQ(tell(1, kStart + absl::Seconds(1)), Applied::kUpdated);
+  EXPECT_EQ(tell(2, kStart - absl::Seconds(1)), Applied::kStale);
+  EXPECT_EQ(tell(30, kStart), Applied::kCreated);
+  store->Put(kStart, Id(3), kKind, 7, kTimeout);
+  store->Put(kStart, Id(31), kKind, 7, kTimeout);
+  EXPECT_TRUE(store->Advance(kStart, 1000));
+  EXPECT_EQ(store->size(), 22u);  // It may yet be told.
+  store->EndReplace();
+  tell(32, kStart);  // A change of later.
+  EXPECT_EQ(store->size(), 23u);
+  EXPECT_FALSE(store->Advance(kStart, 5));  // Never more than is wanted.
+  EXPECT_GE(store->size(), 18u);
+  while (!store->Advance(kStart, 5)) {
+  }
+  std::set<uint64_t> left;
+  for (uint64_t n = 0; n < 40; ++n) {
+    if (store->Find(kStart, Id(n)).has_value()) left.insert(n);
+  }
+  EXPECT_EQ(left, (std::set<uint64_t>{1, 2, 3, 30, 31, 32}));
+  EXPECT_EQ(store->size(), 6u);
+  EXPECT_EQ(store->stats().left_out, 17u);
+  // Nobody is told but of what was put here.
+  EXPECT_EQ(Taken(*store, kStart).size(), 2u);
+}
+
+TEST(KeyStoreTest, ATableThatDoesNotComeWholeRemovesNothing) {
+  const auto store = Make(100, 1);
+  store->Put(kStart, Id(1), kKind, 7, kTimeout);
+  store->Put(kStart, Id(2), kKind, 7, kTimeout);
+  store->BeginReplace();
+  store->Apply(kStart, {Id(1), kKind, 7, kStart, kTimeout});
+  store->BeginReplace();
+  EXPECT_TRUE(store->Advance(kStart, 100));
+  EXPECT_EQ(store->size(), 2u);
+  store->Apply(kStart, {Id(2), kKind, 7, kStart, kTimeout});
+  store->EndReplace();
+  EXPECT_TRUE(store->Advance(kStart, 100));
+  EXPECT_EQ(ServerOf(*store, kStart, Id(1)), -1);
+  EXPECT_EQ(ServerOf(*store, kStart, Id(2)), 7);
+  // Before what the last one left out has gone, another begins.
+  store->BeginReplace();
+  store->EndReplace();
+  store->BeginReplace();
+  EXPECT_TRUE(store->Advance(kStart, 100));
+  EXPECT_EQ(store->size(), 1u);
+}
+
 // OpenSSL 3: printf ... | openssl mac -macopt hexkey:000102..0f -macopt size:16
 // SIPHASH, of the kind as 8 bytes and the text.
 TEST(KeyTest, ADigestIsWhatAnotherImplementationMakesOfIt) {

@@ -139,6 +139,17 @@ size_t L7Sync::Export(Instant now, Cursor& cursor,
 
 // -- Being told ---------------------------------------------------------------
 
+void L7Sync::BeginReplace(Instant) {
+  store_->BeginReplace();
+  for (Waiting& one : waiting_) one.unheard = true;
+}
+
+void L7Sync::EndReplace(Instant, bool complete) {
+  if (!complete) return;
+  store_->EndReplace();
+  std::erase_if(waiting_, [](const Waiting& one) { return one.unheard; });
+}
+
 void L7Sync::Apply(Instant now, const ha::L7Record& record) {
   if (!TryApply(now, record)) Wait({record, now});
 }

@@ -72,6 +72,9 @@ class L7Sync final : public ha::L7Table {
   size_t Export(Instant now, Cursor& cursor,
                 std::span<ha::L7Record> records) override;
   uint64_t size() const override { return store_->size(); }
+  // What goes is taken out by the store's Advance().
+  void BeginReplace(Instant now) override;
+  void EndReplace(Instant now, bool complete) override;
   void Apply(Instant now, const ha::L7Record& record) override;
 
  private:
@@ -79,6 +82,7 @@ class L7Sync final : public ha::L7Table {
   struct Waiting {
     ha::L7Record record;
     Instant came;
+    bool unheard = false;  // Since BeginReplace().
   };
 
   // False: it has no name.

@@ -301,6 +301,30 @@ TEST_F(L7SyncTest, AFullStoreIsCounted) {
   EXPECT_EQ(full.sync.stats().dropped, 1u);
 }
 
+TEST_F(L7SyncTest, WhatAWholeTableLeavesOutGoes) {
+  here_.Put(kHere, 1, 1, 1);
+  here_.Put(kHere, 1, 2, 1);
+  there_.Apply(kThere, here_.Changes(kHere));
+  there_.Apply(
+      kThere,
+      {{.service = 555, .mode = 6, .server = kFirst, .timeout_ms = 360'000}});
+  ASSERT_EQ(there_.sync.waiting(), 1u);
+  here_.store->Erase({1, Key(1)}, 1);
+  there_.sync.BeginReplace(kThere);
+  there_.Apply(kThere, here_.Everything(kHere));
+  there_.Apply(
+      kThere,
+      {{.service = 556, .mode = 6, .server = kFirst, .timeout_ms = 360'000}});
+  there_.store->Advance(kThere, 1000);
+  EXPECT_EQ(there_.ServerOf(kThere, 9, 1), 24);
+  EXPECT_EQ(there_.sync.waiting(), 2u);
+  there_.sync.EndReplace(kThere, true);
+  there_.store->Advance(kThere, 1000);
+  EXPECT_EQ(there_.ServerOf(kThere, 9, 1), -1);
+  EXPECT_EQ(there_.ServerOf(kThere, 9, 2), 24);
+  EXPECT_EQ(there_.sync.waiting(), 1u);
+}
+
 // -- Of a configuration -------------------------------------------------------
 
 config::RealServer Server(const Endpoint& endpoint) {
