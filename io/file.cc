@@ -1,11 +1,13 @@
 #include "io/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "io/base/check.h"
@@ -22,6 +24,45 @@ std::string FolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+absl::Status SyncFolderOf(const std::string& path) {
+  const std::string folder = FolderOf(path);
+  const UniqueFd dir(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!dir.valid() || fsync(dir.get()) != 0) {
+    return Error("cannot sync", folder);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteAndSync(int fd, const std::string& path,
+                          std::span<const uint8_t> bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t wrote = write(fd, &bytes[done], bytes.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return Error("cannot write", path);
+    done += static_cast<size_t>(wrote);
+  }
+  if (fsync(fd) != 0) return Error("cannot sync", path);
+  return absl::OkStatus();
+}
+
+// At most `bytes_max` from `offset` on.
+absl::StatusOr<std::vector<uint8_t>> ReadPart(int fd, const std::string& path,
+                                              off_t offset, size_t bytes_max) {
+  std::vector<uint8_t> bytes(bytes_max);
+  size_t size = 0;
+  while (size < bytes.size()) {
+    const ssize_t got = pread(fd, &bytes[size], bytes.size() - size,
+                              offset + static_cast<off_t>(size));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return Error("cannot read", path);
+    if (got == 0) break;
+    size += static_cast<size_t>(got);
+  }
+  bytes.resize(size);
+  return bytes;
 }
 
 }  // namespace
@@ -48,30 +89,78 @@ absl::StatusOr<std::vector<uint8_t>> ReadFile(const std::string& path,
   return bytes;
 }
 
+absl::StatusOr<std::vector<uint8_t>> ReadFileStart(const std::string& path,
+                                                   size_t bytes_max) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return Error("cannot open", path);
+  return ReadPart(fd.get(), path, 0, bytes_max);
+}
+
+absl::StatusOr<std::vector<uint8_t>> ReadFileEnd(const std::string& path,
+                                                 size_t bytes_max) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return Error("cannot open", path);
+  const off_t size = lseek(fd.get(), 0, SEEK_END);
+  if (size < 0) return Error("cannot read", path);
+  const auto wanted = static_cast<off_t>(bytes_max);
+  return ReadPart(fd.get(), path, size > wanted ? size - wanted : 0, bytes_max);
+}
+
+absl::StatusOr<uint64_t> FileSize(const std::string& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return Error("cannot read", path);
+  return static_cast<uint64_t>(info.st_size);
+}
+
+absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir(path.c_str()),
+                                                   closedir);
+  if (folder == nullptr) return Error("cannot read folder", path);
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(folder.get());
+    if (entry == nullptr) break;
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  if (errno != 0) return Error("cannot read folder", path);
+  return names;
+}
+
 absl::Status WriteFileAtomically(const std::string& path,
                                  std::span<const uint8_t> bytes) {
   const std::string temporary = absl::StrCat(path, ".new");
   UniqueFd fd(
       open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd.valid()) return Error("cannot create", temporary);
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t wrote = write(fd.get(), &bytes[done], bytes.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return Error("cannot write", temporary);
-    done += static_cast<size_t>(wrote);
+  if (absl::Status status = WriteAndSync(fd.get(), temporary, bytes);
+      !status.ok()) {
+    unlink(temporary.c_str());  // A full disk has use for its room.
+    return status;
   }
-  if (fsync(fd.get()) != 0) return Error("cannot sync", temporary);
   fd.Reset();
-  if (rename(temporary.c_str(), path.c_str()) != 0) {
-    return Error("cannot rename to", path);
+  return RenameFile(temporary, path);
+}
+
+absl::Status AppendToFile(const std::string& path,
+                          std::span<const uint8_t> bytes) {
+  UniqueFd fd(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  const bool is_new = !fd.valid() && errno == ENOENT;
+  if (is_new) {
+    fd = UniqueFd(
+        open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
   }
-  const std::string folder = FolderOf(path);
-  const UniqueFd dir(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!dir.valid() || fsync(dir.get()) != 0) {
-    return Error("cannot sync", folder);
+  if (!fd.valid()) return Error("cannot open", path);
+  const absl::Status status = WriteAndSync(fd.get(), path, bytes);
+  return status.ok() && is_new ? SyncFolderOf(path) : status;
+}
+
+absl::Status RenameFile(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) {
+    return Error("cannot rename to", to);
   }
-  return absl::OkStatus();
+  return SyncFolderOf(to);
 }
 
 absl::Status MakeFolder(const std::string& path) {

@@ -21,10 +21,28 @@ namespace ballast {
 absl::StatusOr<std::vector<uint8_t>> ReadFile(const std::string& path,
                                               size_t bytes_max);
 
+// The first bytes of a file, and its last ones: at most `bytes_max`.
+absl::StatusOr<std::vector<uint8_t>> ReadFileStart(const std::string& path,
+                                                   size_t bytes_max);
+absl::StatusOr<std::vector<uint8_t>> ReadFileEnd(const std::string& path,
+                                                 size_t bytes_max);
+absl::StatusOr<uint64_t> FileSize(const std::string& path);
+
+// Names of what is in the folder, in no order.
+absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& path);
+
 // Writes a temporary file beside it (mode 0600), syncs it, renames it over
 // `path` and syncs the folder.
 absl::Status WriteFileAtomically(const std::string& path,
                                  std::span<const uint8_t> bytes);
+
+// Adds `bytes` at the end of a file, which is made (mode 0600) if it is not
+// there, and syncs it. After a crash some of the bytes may be there.
+absl::Status AppendToFile(const std::string& path,
+                          std::span<const uint8_t> bytes);
+
+// In one folder, and syncs that; what was at `to` is gone.
+absl::Status RenameFile(const std::string& from, const std::string& to);
 
 // Makes the folder, and those above it, unless it is there.
 absl::Status MakeFolder(const std::string& path);

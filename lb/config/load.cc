@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "lb/config/utf8.h"
 
 namespace ballast::config {
 namespace {
@@ -62,28 +63,6 @@ absl::StatusOr<proto::Config> ParseJson(absl::string_view text) {
     return absl::InvalidArgumentError(std::string(status.message()));
   }
   return config;
-}
-
-// RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF.
-bool IsUtf8(absl::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto first = static_cast<uint8_t>(text[i++]);
-    if (first < 0x80) continue;
-    const int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
-    if (first < 0xc2 || first > 0xf4) return false;
-    uint32_t point = first & (0x3f >> more);
-    for (int k = 0; k < more; ++k, ++i) {
-      if (i == text.size()) return false;
-      const auto next = static_cast<uint8_t>(text[i]);
-      if ((next & 0xc0) != 0x80) return false;
-      point = point << 6 | (next & 0x3f);
-    }
-    if ((more == 2 && point < 0x800) || (more == 3 && point < 0x10000) ||
-        point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
-      return false;
-    }
-  }
-  return true;
 }
 
 // Text format lets a string be any bytes, but Protobuf's binary form, in which

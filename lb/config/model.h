@@ -109,6 +109,16 @@ struct TcpTimeouts {
   friend bool operator==(const TcpTimeouts&, const TcpTimeouts&) = default;
 };
 
+// What is kept of changes to the configuration.
+struct HistoryLimits {
+  uint32_t revisions = 100;
+  uint64_t revision_bytes = uint64_t{64} << 20;  // Of all together.
+  uint64_t audit_bytes = uint64_t{16} << 20;     // Of a file.
+  uint32_t audit_files = 4;                      // Besides the one written to.
+
+  friend bool operator==(const HistoryLimits&, const HistoryLimits&) = default;
+};
+
 using HashKey = std::array<uint8_t, 16>;
 
 struct Model {
@@ -132,6 +142,7 @@ struct Model {
   // The host's end of the veth pair for what is not an L4 flow. Empty: none.
   std::string punt_interface;
   absl::Duration statistics_period = absl::Seconds(10);  // Zero: none.
+  HistoryLimits history;
   HighAvailability ha;
   L7Settings l7;
   std::vector<VirtualService> services;

@@ -91,6 +91,24 @@ void ValidateLimits(const proto::Limits& from, Limits& limits,
       kEntriesMax, limits.l7_persistence_entries);
 }
 
+void ValidateHistory(const proto::History& from, HistoryLimits& limits,
+                     Problems& problems) {
+  const auto mib = [&](const char* path, uint32_t value, uint32_t max,
+                       uint64_t& bytes) {
+    const auto fallback = static_cast<uint32_t>(bytes >> 20);
+    bytes = uint64_t{problems.InRangeOr(path, value, 1, max, fallback)} << 20;
+  };
+  limits.revisions = problems.InRangeOr("history.revisions", from.revisions(),
+                                        2, 10000, limits.revisions);
+  mib("history.revisions_mib", from.revisions_mib(), 4096,
+      limits.revision_bytes);
+  mib("history.audit_mib", from.audit_mib(), 1024, limits.audit_bytes);
+  if (from.has_audit_files()) {
+    limits.audit_files =
+        problems.InRange("history.audit_files", from.audit_files(), 0, 100);
+  }
+}
+
 void ValidateTcpTimeouts(const proto::TcpTimeouts& from, TcpTimeouts& timeouts,
                          Problems& problems) {
   const auto read = [&](const char* name, uint32_t seconds,
@@ -227,6 +245,7 @@ Validated Validate(const proto::Config& config, uint64_t generation) {
   model->connection_timeout = defaults.connection_timeout;
   ValidateInterfaces(config, *model, problems);
   ValidateLimits(config.limits(), model->limits, problems);
+  ValidateHistory(config.history(), model->history, problems);
   ValidateTcpTimeouts(config.tcp_timeouts(), model->tcp_timeouts, problems);
   ValidateServices(config, defaults, *model, problems);
   ValidateFloating(config, *model, problems);

@@ -144,6 +144,14 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"TcpTimeout",
                 Service("") + "tcp_timeouts { fin_wait_s: 86401 }",
                 "tcp_timeouts.fin_wait_s", "86401"},
+        Refused{"OneRevision", Service("} history { revisions: 1"),
+                "history.revisions", "1, must be 0 or 2 to 10000"},
+        Refused{"GiantHistory", Service("} history { revisions_mib: 4097"),
+                "history.revisions_mib", "4097, must be 0 or 1 to 4096"},
+        Refused{"GiantAudit", Service("} history { audit_mib: 1025"),
+                "history.audit_mib", "1025, must be 0 or 1 to 1024"},
+        Refused{"ManyAudits", Service("} history { audit_files: 101"),
+                "history.audit_files", "101, must be 0 to 100"},
         Refused{"Connections", Service("") + "limits { connections: 1 }",
                 "limits.connections", "1, must be 0 or 1024 to 100000000"},
         Refused{"HashKeyLength", Service("") + "hash_key: 'ab'", "hash_key",
@@ -428,6 +436,22 @@ TEST(ValidateTest, ManyStarvedServersAreCounted) {
   ASSERT_EQ(validated.warnings.size(), 9u) << Report(validated);
   EXPECT_EQ(validated.warnings[0].path, Vs(".real_servers[5].weight"));
   EXPECT_THAT(validated.warnings[8].message, HasSubstr("91 more"));
+}
+
+TEST(ValidateTest, HistoryHasDefaultsAndUnits) {
+  const auto history = [](const std::string& text) {
+    const Validated validated = Check(absl::StrCat(Service(""), text));
+    EXPECT_NE(validated.model, nullptr) << Report(validated);
+    return validated.model == nullptr ? HistoryLimits{9}
+                                      : validated.model->history;
+  };
+  EXPECT_EQ(history(""), HistoryLimits());
+  EXPECT_EQ(history("history { audit_files: 0 }").audit_files, 0u);
+  const HistoryLimits set =
+      history("history { revisions: 2 revisions_mib: 3 audit_mib: 1 }");
+  EXPECT_EQ(set.revisions, 2u);
+  EXPECT_EQ(set.revision_bytes, 3'145'728u);
+  EXPECT_EQ(set.audit_bytes, 1'048'576u);
 }
 
 struct Warned {
