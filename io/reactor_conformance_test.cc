@@ -263,6 +263,32 @@ TEST_P(ReactorTest, ReceiveNeverStarvesWhoGivesBuffersBack) {
   ASSERT_TRUE(RunUntilDone(receive));
 }
 
+// Buffers are not short because all begin to talk in the same moment.
+TEST_P(ReactorTest, ManyReceiversAtOnceStarveNobody) {
+  MakeWithBuffers(512, 64);
+  struct Connection {
+    std::pair<Fd, Fd> fds;
+    Watched receive;
+  };
+  std::vector<Connection> all(300);
+  for (Connection& one : all) {
+    one.fds = Pair();
+    reactor_->Receive(&one.receive.op, one.fds.first.get());
+  }
+  RunFor(absl::Milliseconds(1));
+  for (size_t round = 1; round <= 3; ++round) {
+    for (Connection& one : all) {
+      ASSERT_EQ(write(one.fds.second.get(), "x", 1), 1);
+    }
+    for (Connection& one : all) {
+      ASSERT_TRUE(RunUntil([&] { return one.receive.bytes.size() == round; }));
+    }
+  }
+  EXPECT_EQ(reactor_->stats().receive_starved, 0u);
+  for (Connection& one : all) one.fds.second.Reset();
+  for (Connection& one : all) ASSERT_TRUE(RunUntilDone(one.receive));
+}
+
 TEST_P(ReactorTest, ReceiveReportsAReset) {
   const Fd listener = Listener(kLoopback4);
   Fd client = ConnectTo(listener);

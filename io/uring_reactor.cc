@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 
@@ -28,6 +29,11 @@ constexpr uint8_t kNoZeroCopy = 8;    // It was refused.
 constexpr uint8_t kBulk = 0xe0;
 constexpr uint8_t kBulkStep = 32;
 
+// UringReactor::buffers_wanted_: at least, and after how many turns of little
+// use it is halved.
+constexpr size_t kBuffersWantedMin = 16;
+constexpr uint32_t kTurnsOfUse = 1024;
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Reactor>> UringReactor::Make(
@@ -48,7 +54,8 @@ UringReactor::UringReactor(const ReactorOptions& options,
     : ReactorCore(options),
       ring_(std::move(ring)),
       plain_(options.plain_io_uring),
-      zero_copy_bytes_min_(options.zero_copy_bytes_min) {}
+      zero_copy_bytes_min_(options.zero_copy_bytes_min),
+      buffers_wanted_(std::min<size_t>(kBuffersWantedMin, buffers_.count())) {}
 
 UringReactor::~UringReactor() {
   CancelAll();
@@ -107,14 +114,29 @@ void UringReactor::Turn(Instant deadline) {
 }
 
 void UringReactor::RefillBuffers() {
+  const size_t used = buffers_filled_ - buffers_in_kernel_;
+  if (2 * used > buffers_wanted_) GrowBuffers();
+  most_used_ = std::max(most_used_, used);
+  if (++turns_ == kTurnsOfUse) {
+    if (buffers_wanted_ > kBuffersWantedMin &&
+        4 * most_used_ < buffers_wanted_) {
+      buffers_wanted_ /= 2;
+    }
+    turns_ = 0;
+    most_used_ = 0;
+  }
   int added = 0;
-  while (buffers_.free_count() > 0) {
+  for (; buffers_in_kernel_ < buffers_wanted_ && buffers_.free_count() > 0;
+       ++buffers_in_kernel_) {
     const uint16_t id = buffers_.Take();
     ring_->AddBuffer(buffers_.data(id), buffers_.size(), id, added++);
   }
-  if (added == 0) return;
-  ring_->CommitBuffers(added);
-  buffers_in_kernel_ += static_cast<size_t>(added);
+  if (added > 0) ring_->CommitBuffers(added);
+  buffers_filled_ = buffers_in_kernel_;
+}
+
+void UringReactor::GrowBuffers() {
+  buffers_wanted_ = std::min<size_t>(2 * buffers_wanted_, buffers_.count());
 }
 
 // --- To the kernel ----------------------------------------------------------
@@ -307,8 +329,10 @@ void UringReactor::OnMultishot(Operation* op, int32_t result, uint32_t flags) {
   if ((flags & IORING_CQE_F_MORE) != 0) return;
   if (result == -ENOBUFS && is_receive) {
     if (op->cancelled_) return Finish(op, -ECANCELED);
-    // Some may have been handed over since it looked.
-    return buffers_in_kernel_ > 0 ? Requeue(op) : Starve(op);
+    // Some may have been handed over since it looked, or will be.
+    if (buffers_in_kernel_ + buffers_.free_count() == 0) return Starve(op);
+    GrowBuffers();
+    return Requeue(op);
   }
   if (RetryInstead(op, result)) return;
   Finish(op, result);

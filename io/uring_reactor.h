@@ -5,9 +5,13 @@
 // full, say) is quietly started again, so that the caller sees one operation.
 // Where the kernel lacks multishot receive, receiving is polling and recv().
 // A descriptor on which buffers come full is received from one by one.
+// The kernel has few receive buffers at a time, about twice what a turn uses:
+// it goes round in those it has, and the fewer they are the more of them is
+// still in the cache.
 #ifndef IO_URING_REACTOR_H_
 #define IO_URING_REACTOR_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -35,6 +39,7 @@ class UringReactor final : public ReactorCore {
   void Turn(Instant deadline) override;
   void Enable();
   void RefillBuffers();
+  void GrowBuffers();
   // nullptr when the queue is full and the kernel takes nothing from it now.
   io_uring_sqe* GetSqe();
   void Begin(Operation* op);
@@ -58,6 +63,10 @@ class UringReactor final : public ReactorCore {
   std::unique_ptr<UringRing> ring_;
   const bool plain_;
   const uint32_t zero_copy_bytes_min_;
+  size_t buffers_wanted_;      // In the kernel at the beginning of a turn.
+  size_t buffers_filled_ = 0;  // As many there were, at the last.
+  size_t most_used_ = 0;       // In a turn, of the last turns_.
+  uint32_t turns_ = 0;
 };
 
 }  // namespace ballast
