@@ -172,20 +172,17 @@ void Leg::Pump() {
     if (taken == 0) break;
     untaken_ = untaken_.subspan(taken);
   }
-  const size_t pending = tls_->cipher_pending();
-  if (pending == 0) return;
-  if (cipher_.size() < pending) cipher_.resize(pending);
-  cipher_size_ = tls_->TakeCipher(cipher_);
-  reactor_.Send(&send_, fd_.get(), std::span(cipher_).first(cipher_size_));
+  if (tls_->cipher_pending() == 0) return;
+  tls_->TakeCipher(&cipher_);
+  reactor_.Send(&send_, fd_.get(), cipher_);
 }
 
 void Leg::Alert() {
   if (send_.pending()) return;  // It would stand in the middle of a record.
-  cipher_.resize(tls_->cipher_pending());
-  const size_t size = tls_->TakeCipher(cipher_);
-  alerted_ = size > 0 &&
-             send(fd_.get(), cipher_.data(), size,
-                  MSG_DONTWAIT | MSG_NOSIGNAL) == static_cast<ssize_t>(size);
+  tls_->TakeCipher(&cipher_);
+  const auto size = static_cast<ssize_t>(cipher_.size());
+  alerted_ = size > 0 && send(fd_.get(), cipher_.data(), cipher_.size(),
+                              MSG_DONTWAIT | MSG_NOSIGNAL) == size;
 }
 
 void Leg::Send(std::span<const uint8_t> bytes) {
@@ -202,7 +199,7 @@ void Leg::Send(std::span<const uint8_t> bytes) {
 
 void Leg::OnSend(Completion completion) {
   const auto sent = static_cast<size_t>(std::max(completion.result, 0));
-  const size_t wanted = tls_ != nullptr ? cipher_size_ : send_size_;
+  const size_t wanted = tls_ != nullptr ? cipher_.size() : send_size_;
   const bool failed = sent < wanted;
   if (tls_ != nullptr && !failed && !closed_) {
     Pump();

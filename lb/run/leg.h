@@ -120,8 +120,7 @@ class Leg {
   std::span<const uint8_t> untaken_;
   bool sent_owed_ = false;  // OnSent() is to come.
   std::unique_ptr<tls::Session> tls_;
-  std::vector<uint8_t> cipher_;  // Being sent: as much as `cipher_size_` says.
-  size_t cipher_size_ = 0;
+  std::vector<uint8_t> cipher_;  // Being sent.
   size_t linger_left_ = 0;  // Bytes yet to be thrown away; 0: not lingering.
   bool closed_ = false;     // By the owner.
   bool reading_ = false;    // Wanted.

@@ -34,6 +34,14 @@ class ByteQueue {
     if (empty()) Clear();
     return count;
   }
+  // Everything, without a copy: `out`'s memory is what is appended to next.
+  void TakeAll(std::vector<uint8_t>* out) {
+    bytes_.erase(bytes_.begin(),
+                 bytes_.begin() + static_cast<ptrdiff_t>(begin_));
+    begin_ = 0;
+    out->clear();
+    bytes_.swap(*out);
+  }
   void Clear() {
     begin_ = 0;
     bytes_.clear();

@@ -305,6 +305,9 @@ void Session::OnWireEnd() {
 size_t Session::TakeCipher(std::span<uint8_t> out) {
   return connection_->out.Take(out);
 }
+void Session::TakeCipher(std::vector<uint8_t>* out) {
+  connection_->out.TakeAll(out);
+}
 size_t Session::cipher_pending() const { return connection_->out.size(); }
 
 // -- The application ----------------------------------------------------------

@@ -30,6 +30,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -102,6 +103,9 @@ class Session {
   void OnWireEnd();
   // Moves what is to be sent into `out`; returns how much.
   size_t TakeCipher(std::span<uint8_t> out);
+  // Makes `out` all that is to be sent, without a copy: what memory it had is
+  // what the session goes on with.
+  void TakeCipher(std::vector<uint8_t>* out);
   size_t cipher_pending() const;
 
   // -- The application --------------------------------------------------------

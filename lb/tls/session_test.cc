@@ -250,6 +250,30 @@ TEST_P(BothVersions, ClosingIsSaidAndTheOtherMayFinish) {
   EXPECT_EQ(pair.client->state(), SessionState::kPeerClosed);
 }
 
+TEST_P(BothVersions, CipherMayBeTakenWithoutACopy) {
+  Pair pair(Server(), {});
+  std::vector<uint8_t> cipher;
+  for (int i = 0; i < 3; ++i) {
+    const std::string piece(40'000, static_cast<char>('a' + i));
+    EXPECT_EQ(pair.client->Write(AsBytes(piece)), piece.size());
+    std::array<uint8_t, 7> first;  // Of a record.
+    ASSERT_EQ(pair.client->TakeCipher(first), first.size());
+    pair.client->TakeCipher(&cipher);
+    EXPECT_EQ(pair.client->cipher_pending(), 0u);
+    EXPECT_GT(cipher.size(), piece.size());
+    pair.server->OnCipher(kNow, first);
+    std::vector<uint8_t> plain(piece.size());
+    size_t read = 0;
+    for (std::span<const uint8_t> left = cipher; !left.empty();) {
+      left = left.subspan(pair.server->OnCipher(kNow, left));
+      read += pair.server->Read(std::span(plain).subspan(read));
+    }
+    EXPECT_EQ(std::string(plain.begin(), plain.end()), piece);
+  }
+  pair.client->TakeCipher(&cipher);
+  EXPECT_TRUE(cipher.empty());
+}
+
 TEST_P(BothVersions, AWireCutOffIsTold) {
   Pair pair(Server(), {});
   pair.client->Write(AsBytes("question"));
