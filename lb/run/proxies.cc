@@ -169,7 +169,10 @@ absl::Status Proxies::Start(const config::Model& model,
     options.connections_max = model.limits.l7_connections / threads;
     options.pool.per_key_max = model.l7.idle_server_connections;
     options.reactor.log = options_.log;
-    options.reactor.buffer_size = 16 << 10;  // As a TLS record.
+    // Three TLS records: enough that a send of what comes at once is worth its
+    // call, and little enough to stay in the cache between the two.
+    options.reactor.buffer_size = 48 << 10;
+    options.reactor.buffer_count = 256;
     if (options_.force_epoll) {
       options.reactor.backend = ReactorOptions::Backend::kEpoll;
     }
