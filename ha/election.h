@@ -108,6 +108,8 @@ struct RoleChange {
 
 // §2.1: what the status page shows for a unit.
 enum class Icon : uint8_t { kNone, kGreenA, kGreen, kRed, kBlue, kGrey };
+// "green_a"; empty for kNone.
+const char* IconName(Icon icon);
 struct IconText {
   Icon icon{};
   std::string reason;

@@ -62,6 +62,24 @@ const char* RoleReasonText(RoleReason reason) {
   return "unknown";
 }
 
+const char* IconName(Icon icon) {
+  switch (icon) {
+    case Icon::kNone:
+      return "";
+    case Icon::kGreenA:
+      return "green_a";
+    case Icon::kGreen:
+      return "green";
+    case Icon::kRed:
+      return "red";
+    case Icon::kBlue:
+      return "blue";
+    case Icon::kGrey:
+      return "grey";
+  }
+  return "";
+}
+
 const Advert* Election::peer(Instant now) const {
   return peer_ && now < heard_until_ ? &*peer_ : nullptr;
 }

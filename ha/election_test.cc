@@ -25,6 +25,7 @@ TEST(ElectionTest, H1_ModeNoneServesFromTheStartAndSaysNothing) {
   EXPECT_EQ(unit.election.deadline(), Instant::Never());
   EXPECT_EQ(unit.election.lease(), Instant::Never());
   EXPECT_EQ(unit.election.own_icon(unit.now()).reason, "HA not configured");
+  EXPECT_STREQ(IconName(unit.election.own_icon(unit.now()).icon), "");
 }
 
 TEST(ElectionTest, H2_BootingBecomesStandbyAtOnceWhenThePartnerIsActive) {

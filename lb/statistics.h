@@ -46,9 +46,10 @@ struct ServerStatistics {
   uint32_t weight = 0;
   config::AdminState state = config::AdminState::kEnabled;
   bool up = false;
-  std::string reason;    // Why it is up or down.
-  bool sorry = false;    // The service's sorry server.
-  bool removed = false;  // Gone from the configuration; flows remain.
+  std::string reason;       // Why it is up or down.
+  bool sorry = false;       // The service's sorry server.
+  bool removed = false;     // Gone from the configuration; flows remain.
+  std::string sub_service;  // Whose it is; empty: the service's own.
   uint32_t persistence_entries = 0;  // Of layer 7.
   Traffic traffic;
 };
@@ -58,6 +59,7 @@ struct ServiceStatistics {
   Address address;
   uint16_t port = 0;
   Protocol protocol = Protocol::kTcp;
+  bool proxy = false;  // Of layer 7.
   bool enabled = true;
   bool up = false;
   uint64_t refused = 0;    // New flows nothing could take.
@@ -77,19 +79,32 @@ struct ServiceStatistics {
   std::vector<std::pair<std::string, uint64_t>> events;
 };
 
+// A change of the unit's role.
+struct RoleChangeStatistics {
+  double seconds_ago = 0;
+  std::string from;
+  std::string to;
+  std::string reason;
+  bool incomplete = false;  // Took over without having everything.
+};
+
 // The unit's part in a pair; without one, `configured` alone is told.
 struct PairStatistics {
   bool configured = false;
   // The partner is of another make: `complete`, `lag`, `repaired`,
   // `took_over_incomplete` and the transfer are not known.
   bool plain = false;
-  std::string role;       // "active", "standby", ...
-  std::string reason;     // Why it has it.
-  std::string status;     // What the status icon stands for.
-  std::string partner;    // The same of the partner.
+  std::string role;     // "active", "standby", ...
+  std::string reason;   // Why it has it.
+  std::string status;   // What the status icon stands for.
+  std::string partner;  // The same of the partner.
+  // The icons: "green_a", "green", "red", "blue" or "grey"; empty: none.
+  std::string icon;
+  std::string partner_icon;
   bool complete = false;  // Standby: the table is the active unit's.
   uint64_t lag = 0;       // Standby: datagrams behind.
   uint64_t role_changes = 0;
+  std::vector<RoleChangeStatistics> last_role_changes;  // Oldest first.
   uint64_t took_over_incomplete = 0;
   uint64_t records_sent = 0;
   uint64_t records_received = 0;

@@ -284,8 +284,20 @@ void Pair::Collect(PairStatistics* statistics) const {
   statistics->configured = true;
   statistics->role = ha::RoleName(node_.role());
   statistics->reason = ha::RoleReasonText(node_.election().reason());
-  statistics->status = node_.election().own_icon(now).reason;
-  statistics->partner = node_.election().peer_icon(now).reason;
+  const ha::IconText own = node_.election().own_icon(now);
+  const ha::IconText peer = node_.election().peer_icon(now);
+  statistics->status = own.reason;
+  statistics->icon = ha::IconName(own.icon);
+  statistics->partner = peer.reason;
+  statistics->partner_icon = ha::IconName(peer.icon);
+  for (const ha::RoleChange& change : node_.election().history()) {
+    statistics->last_role_changes.push_back(
+        {.seconds_ago = absl::ToDoubleSeconds(now - change.when),
+         .from = ha::RoleName(change.from),
+         .to = ha::RoleName(change.to),
+         .reason = ha::RoleReasonText(change.reason),
+         .incomplete = change.incomplete});
+  }
   statistics->complete = node_.replicator().complete();
   statistics->lag = node_.replicator().lag();
   statistics->role_changes = node_.election().changes();

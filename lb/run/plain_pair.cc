@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ha/carp_receiver.h"
+#include "ha/election.h"
 #include "io/base/status_macros.h"
 #include "io/clock.h"
 
@@ -17,6 +18,8 @@ constexpr size_t kSyncBytesMax = 65536;
 // A partner that was master too has missed what was told meanwhile. How often
 // it is told everything anew.
 constexpr absl::Duration kTellAnew = absl::Minutes(1);
+
+constexpr size_t kRoleChangesKept = 64;
 
 const char* ReasonText(ha::CarpReason reason) {
   switch (reason) {
@@ -167,6 +170,10 @@ void PlainPair::OnRefused(absl::string_view line) { owner_.Say(line); }
 void PlainPair::ChangeRole(ha::Role to, const char* reason) {
   owner_.Say(absl::StrCat("role ", ha::RoleName(role_), " -> ",
                           ha::RoleName(to), ": ", reason));
+  last_role_changes_.push_back({MonotonicNow(), role_, to, reason});
+  if (last_role_changes_.size() > kRoleChangesKept) {
+    last_role_changes_.pop_front();
+  }
   role_ = to;
   reason_ = reason;
   ++role_changes_;
@@ -282,6 +289,25 @@ void PlainPair::Collect(PairStatistics* statistics) const {
   } else {
     statistics->partner =
         role_ == ha::Role::kActive ? "silent, as a standby is" : "not heard";
+  }
+  // A partner that is not heard may be a sound standby: indeterminate.
+  const bool active = role_ == ha::Role::kActive;
+  const bool hears_master =
+      carp_ != nullptr && carp_->hears_master(MonotonicNow());
+  const auto icon = [&](ha::Icon one) {
+    return ha::IconName(active && hears_master ? ha::Icon::kGrey : one);
+  };
+  statistics->icon = icon(active                        ? ha::Icon::kGreenA
+                          : role_ == ha::Role::kStandby ? ha::Icon::kGreen
+                                                        : ha::Icon::kRed);
+  statistics->partner_icon =
+      icon(hears_master ? ha::Icon::kGreenA : ha::Icon::kGrey);
+  for (const RoleChange& change : last_role_changes_) {
+    statistics->last_role_changes.push_back(
+        {.seconds_ago = absl::ToDoubleSeconds(MonotonicNow() - change.when),
+         .from = ha::RoleName(change.from),
+         .to = ha::RoleName(change.to),
+         .reason = change.reason});
   }
   statistics->role_changes = role_changes_;
   const auto refuse = [&](std::string reason, uint64_t count) {

@@ -13,6 +13,7 @@
 #define LB_RUN_PLAIN_PAIR_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -114,6 +115,13 @@ class PlainPair : public Partner,
   ha::Role role_ = ha::Role::kStandby;
   const char* reason_;
   uint64_t role_changes_ = 0;
+  struct RoleChange {
+    Instant when;
+    ha::Role from{};
+    ha::Role to{};
+    const char* reason;
+  };
+  std::deque<RoleChange> last_role_changes_;  // 64 at most, oldest first.
   std::vector<bool> links_;
   bool link_usable_ = true;  // As CARP knows it.
   bool rebooted_ = false;

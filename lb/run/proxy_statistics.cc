@@ -99,6 +99,7 @@ void ProxyStatistics::Collect(
     shown.address = config.address;
     shown.port = config.port;
     shown.protocol = config.protocol;
+    shown.proxy = true;
     shown.enabled = config.enabled;
     shown.up = true;
     for (const auto& chooser : service.choosers) {
@@ -118,6 +119,9 @@ void ProxyStatistics::Collect(
       ServerStatistics& one = shown.servers.emplace_back();
       one.name = server.name;
       one.endpoint = server.endpoint;
+      if (!config.l7->sub_services.empty()) {
+        one.sub_service = config.l7->sub_services[pool].name;
+      }
       one.weight = server.weight;
       one.state = server.state;
       const ServerHealth known = health(id);
