@@ -173,7 +173,7 @@ void EpollReactor::TryConnect(Operation* op, uint32_t events) {
 }
 
 void EpollReactor::TrySend(Operation* op) {
-  do {
+  while (op->progress_ < op->length_) {
     const ssize_t n =
         send(op->fd_, op->data_ + op->progress_, op->length_ - op->progress_,
              MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -187,7 +187,7 @@ void EpollReactor::TrySend(Operation* op) {
           op, op->progress_ > 0 ? static_cast<int32_t>(op->progress_) : -errno);
     }
     op->progress_ += static_cast<uint32_t>(n);
-  } while (op->progress_ < op->length_);
+  }
   End(op, static_cast<int32_t>(op->progress_));
 }
 

@@ -39,6 +39,7 @@ class EpollReactor final : public ReactorCore {
   explicit EpollReactor(const ReactorOptions& options) : ReactorCore(options) {}
 
   void Turn(Instant deadline) override;
+  bool HasResults(const Operation*) override { return false; }
   void OnEvent(int fd, uint32_t events);
   // Tries the system call; `events` is what epoll said, 0 if nothing yet.
   void Try(Operation* op, uint32_t events);

@@ -143,7 +143,9 @@ class Operation : private OperationLink {
   uint8_t* data_ = nullptr;  // Bytes, or the address to connect to.
   int64_t offset_ = 0;       // Of Read and Write.
   uint32_t length_ = 0;      // Of data_, or the events to poll for.
-  uint32_t progress_ = 0;    // Bytes sent so far, or a timeout's heap position.
+  // Bytes sent so far, a timeout's heap position, or of a Receive what it has
+  // waiting for it as far as the backend has looked.
+  uint32_t progress_ = 0;
 };
 
 struct ReactorStats {
@@ -171,9 +173,17 @@ class Reactor {
   // completion lends a buffer with what arrived. With no buffer free it waits,
   // so the peer is slowed down by its window.
   virtual void Receive(Operation* op, int fd) = 0;
+  // Whether anything has come for `op`, a Receive() under way, that its handler
+  // has not been told: bytes, the end of the stream, an error. Costs a system
+  // call.
+  virtual bool HasArrived(const Operation* op) = 0;
   // Sends all of `bytes`: a smaller result means an error or Cancel() came in
   // between. Never raises SIGPIPE.
   virtual void Send(Operation* op, int fd, std::span<const uint8_t> bytes) = 0;
+  // The same, but the kernel has what it takes of them at once when this
+  // returns, for a system call.
+  virtual void SendAtOnce(Operation* op, int fd,
+                          std::span<const uint8_t> bytes) = 0;
   // As read(2) and write(2), or pread and pwrite when `offset` is not negative.
   virtual void Read(Operation* op, int fd, std::span<uint8_t> bytes,
                     int64_t offset = -1) = 0;

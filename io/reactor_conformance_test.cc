@@ -289,6 +289,40 @@ TEST_P(ReactorTest, ManyReceiversAtOnceStarveNobody) {
   for (Connection& one : all) ASSERT_TRUE(RunUntilDone(one.receive));
 }
 
+// In the socket, in the same turn behind another's, and the end of the stream.
+TEST_P(ReactorTest, WhatHasArrivedIsKnownBeforeItIsTold) {
+  auto [a, to_a] = Pair();
+  auto [b, to_b] = Pair();
+  Watched first;
+  Watched second;
+  std::vector<bool> told;
+  first.then = [&](Completion&) {
+    told.push_back(reactor_->HasArrived(&second.op));
+    told.push_back(reactor_->HasArrived(&second.op));
+  };
+  reactor_->Receive(&first.op, a.get());
+  reactor_->Receive(&second.op, b.get());
+  RunFor(absl::Milliseconds(1));
+  EXPECT_FALSE(reactor_->HasArrived(&first.op));
+  for (size_t i = 1; i <= 3; ++i) {
+    ASSERT_EQ(write(to_a.get(), "x", 1), 1);
+    ASSERT_EQ(write(to_b.get(), "y", 1), 1);
+    EXPECT_TRUE(reactor_->HasArrived(&second.op));
+    ASSERT_TRUE(RunUntil(
+        [&] { return first.bytes.size() == i && second.bytes.size() == i; }));
+    EXPECT_THAT(told, ElementsAre(true, true)) << i;
+    told.clear();
+    EXPECT_FALSE(reactor_->HasArrived(&first.op));
+    EXPECT_FALSE(reactor_->HasArrived(&second.op));
+  }
+  to_b.Reset();
+  EXPECT_TRUE(reactor_->HasArrived(&second.op));
+  ASSERT_TRUE(RunUntilDone(second));
+  first.then = [](Completion&) {};
+  to_a.Reset();
+  ASSERT_TRUE(RunUntilDone(first));
+}
+
 TEST_P(ReactorTest, ReceiveReportsAReset) {
   const Fd listener = Listener(kLoopback4);
   Fd client = ConnectTo(listener);
@@ -476,6 +510,36 @@ TEST_P(ReactorTest, SendCompletesWhenEverythingIsSent) {
   reader.join();
   EXPECT_THAT(send.results, ElementsAre(1'000'000));
   EXPECT_TRUE(got == sent);
+}
+
+TEST_P(ReactorTest, WhatIsSentAtOnceIsInTheKernelAtOnce) {
+  auto [ours, theirs] = Pair();
+  Watched send;
+  reactor_->SendAtOnce(&send.op, ours.get(), AsBytes("now"));
+  char read_back[4] = {};
+  EXPECT_EQ(recv(theirs.get(), read_back, 3, MSG_DONTWAIT), 3);
+  EXPECT_STREQ(read_back, "now");
+  EXPECT_FALSE(send.done());
+  ASSERT_TRUE(RunUntilDone(send));
+  EXPECT_EQ(send.result(), 3);
+  // More than fits: the rest follows.
+  const std::string much(3'000'000, 'x');
+  Watched rest;
+  reactor_->SendAtOnce(&rest.op, ours.get(), AsBytes(much));
+  std::thread reader([fd = theirs.get(), size = much.size()] {
+    std::vector<char> buffer(1 << 16);
+    for (size_t got = 0; got < size;) {
+      got += static_cast<size_t>(read(fd, buffer.data(), buffer.size()));
+    }
+  });
+  EXPECT_TRUE(RunUntilDone(rest));
+  reader.join();
+  EXPECT_EQ(rest.result(), static_cast<int>(much.size()));
+  theirs.Reset();
+  Watched failed;
+  reactor_->SendAtOnce(&failed.op, ours.get(), AsBytes("late"));
+  ASSERT_TRUE(RunUntilDone(failed));
+  EXPECT_THAT(failed.results, ElementsAre(-EPIPE));
 }
 
 TEST_P(ReactorTest, SendToAClosedPeerFailsWithoutASignal) {

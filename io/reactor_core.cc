@@ -76,11 +76,29 @@ void ReactorCore::Receive(Operation* op, int fd) {
   if (Start(op, Operation::Kind::kReceive, fd)) queue_.PushBack(op);
 }
 
+bool ReactorCore::HasArrived(const Operation* op) {
+  BALLAST_CHECK(op->kind_ == Operation::Kind::kReceive);
+  uint8_t byte;
+  const ssize_t n = recv(op->fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n >= 0 || errno != EAGAIN) return true;
+  return HasResults(op);  // Last: what leaves the socket goes there.
+}
+
 void ReactorCore::Send(Operation* op, int fd, std::span<const uint8_t> bytes) {
   if (!Start(op, Operation::Kind::kSend, fd)) return;
   op->data_ = const_cast<uint8_t*>(bytes.data());
   op->length_ = Length(bytes.size());
   queue_.PushBack(op);
+}
+
+void ReactorCore::SendAtOnce(Operation* op, int fd,
+                             std::span<const uint8_t> bytes) {
+  Send(op, fd, bytes);
+  if (!op->pending()) return;  // The end of it all.
+  const ssize_t n =
+      send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  // The turn that takes it from the queue meets the error again.
+  if (n > 0) op->progress_ = static_cast<uint32_t>(n);
 }
 
 void ReactorCore::Read(Operation* op, int fd, std::span<uint8_t> bytes,

@@ -35,7 +35,9 @@ class ReactorCore : public Reactor {
   void Connect(Operation* op, int fd, const sockaddr* address,
                socklen_t length) final;
   void Receive(Operation* op, int fd) final;
+  bool HasArrived(const Operation* op) final;
   void Send(Operation* op, int fd, std::span<const uint8_t> bytes) final;
+  void SendAtOnce(Operation* op, int fd, std::span<const uint8_t> bytes) final;
   void Read(Operation* op, int fd, std::span<uint8_t> bytes,
             int64_t offset) final;
   void Write(Operation* op, int fd, std::span<const uint8_t> bytes,
@@ -53,6 +55,9 @@ class ReactorCore : public Reactor {
   // Takes over what is queued, waits for something to happen, at most until
   // WaitUntil(deadline), and delivers.
   virtual void Turn(Instant deadline) = 0;
+  // Whether a Receive() has results that are out of its socket and have not
+  // been delivered yet.
+  virtual bool HasResults(const Operation* op) = 0;
 
   // Turn() begins with TakeQueue() and then asks for each.
   void TakeQueue();

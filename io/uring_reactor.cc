@@ -76,6 +76,7 @@ int UringReactor::fd() {
     auto ring = UringRing::Make(plain_, /*polled=*/true);
     BALLAST_CHECK(ring.ok());  // As the first one was, with fewer demands.
     ring_ = *std::move(ring);
+    seen_ = 0;
     Enable();
     Enter(Instant());  // So that the wake descriptors are watched from now on.
   }
@@ -98,7 +99,12 @@ void UringReactor::Turn(Instant deadline) {
   if (ring_->has_buffers()) RefillBuffers();
   while (Operation* op = NextQueued()) {
     if (!op->cancelled_) {
-      Begin(op);
+      if (op->kind_ == Operation::Kind::kSend && op->progress_ > 0 &&
+          op->progress_ == op->length_) {
+        Finish(op, static_cast<int32_t>(op->progress_));  // Sent at once.
+      } else {
+        Begin(op);
+      }
     } else if (op->in_backend_) {
       BeginCancel(op);
     } else {
@@ -262,9 +268,33 @@ void UringReactor::Reap() {
     io_uring_cqe* cqe;
     if (io_uring_peek_cqe(ring, &cqe) != 0) return;
     const io_uring_cqe copy = *cqe;
+    const unsigned place = *ring->cq.khead;
     io_uring_cqe_seen(ring, cqe);
+    if (static_cast<int32_t>(seen_ - place) > 0) {
+      if (Operation* op = ReceiveOf(copy.user_data)) --op->progress_;
+    } else {
+      seen_ = place + 1;
+    }
     OnCompletion(copy.user_data, copy.res, copy.flags);
   }
+}
+
+Operation* UringReactor::ReceiveOf(uint64_t user_data) {
+  if (user_data <= kTimerDescriptor) return nullptr;
+  auto* op = reinterpret_cast<Operation*>(user_data);
+  return op->kind_ == Operation::Kind::kReceive ? op : nullptr;
+}
+
+// Each completion is looked at once, however many ask.
+bool UringReactor::HasResults(const Operation* op) {
+  io_uring* ring = ring_->get();
+  if (io_uring_cq_has_overflow(ring)) return true;  // Out of sight.
+  const unsigned end = io_uring_smp_load_acquire(ring->cq.ktail);
+  for (; seen_ != end; ++seen_) {
+    const io_uring_cqe& cqe = ring->cq.cqes[seen_ & ring->cq.ring_mask];
+    if (Operation* receive = ReceiveOf(cqe.user_data)) ++receive->progress_;
+  }
+  return op->progress_ > 0;
 }
 
 void UringReactor::OnCompletion(uint64_t user_data, int32_t result,

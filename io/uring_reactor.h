@@ -37,6 +37,7 @@ class UringReactor final : public ReactorCore {
   UringReactor(const ReactorOptions& options, std::unique_ptr<UringRing> ring);
 
   void Turn(Instant deadline) override;
+  bool HasResults(const Operation* op) override;
   void Enable();
   void RefillBuffers();
   void GrowBuffers();
@@ -49,6 +50,8 @@ class UringReactor final : public ReactorCore {
   void Enter(Instant until);
   void Reap();
 
+  // The Receive() that a completion belongs to; null: it is of something else.
+  static Operation* ReceiveOf(uint64_t user_data);
   void OnCompletion(uint64_t user_data, int32_t result, uint32_t flags);
   void OnReady(Operation* op, int32_t result);
   void OnMultishot(Operation* op, int32_t result, uint32_t flags);
@@ -63,6 +66,9 @@ class UringReactor final : public ReactorCore {
   std::unique_ptr<UringRing> ring_;
   const bool plain_;
   const uint32_t zero_copy_bytes_min_;
+  // Completions before this one have been looked at by Reap() or HasResults(),
+  // which counts them in Operation::progress_.
+  unsigned seen_ = 0;
   size_t buffers_wanted_;      // In the kernel at the beginning of a turn.
   size_t buffers_filled_ = 0;  // As many there were, at the last.
   size_t most_used_ = 0;       // In a turn, of the last turns_.
