@@ -174,7 +174,7 @@ void Leg::Pump() {
   }
   if (tls_->cipher_pending() == 0) return;
   tls_->TakeCipher(&cipher_);
-  reactor_.Send(&send_, fd_.get(), cipher_);
+  StartSend(cipher_);
 }
 
 void Leg::Alert() {
@@ -194,7 +194,21 @@ void Leg::Send(std::span<const uint8_t> bytes) {
     return Pump();
   }
   if (failed_) return;
-  reactor_.Send(&send_, fd_.get(), bytes);
+  StartSend(bytes);
+}
+
+void Leg::StartSend(std::span<const uint8_t> bytes) {
+  if (std::exchange(at_once_, false)) {
+    reactor_.SendAtOnce(&send_, fd_.get(), bytes);
+  } else {
+    reactor_.Send(&send_, fd_.get(), bytes);
+  }
+}
+
+bool Leg::BeginAgain() {
+  at_once_ = true;
+  return !gone_ && !ended_ && receive_.pending() &&
+         (tls_ == nullptr || tls_->quiet()) && !reactor_.HasArrived(&receive_);
 }
 
 void Leg::OnSend(Completion completion) {

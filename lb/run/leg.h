@@ -86,6 +86,10 @@ class Leg {
   const tls::Session* tls() const { return tls_.get(); }
   // After Connect(): there is a TCP connection.
   bool reached() const { return reached_; }
+  // Idle and read from: whether nothing has come that was not told. What comes
+  // then can only answer the next Send(), of which the kernel has the beginning
+  // when it returns.
+  bool BeginAgain();
   // It will be idle: gives back the memory of buffers.
   void Trim();
   int fd() const { return fd_.get(); }
@@ -101,6 +105,7 @@ class Leg {
   void Received(std::span<const uint8_t> cipher);
   // Has TLS take what is to be sent, and sends what it makes of it.
   void Pump();
+  void StartSend(std::span<const uint8_t> bytes);
   // TLS has failed: tells the peer why.
   void Alert();
   void BeginLingering();
@@ -130,7 +135,8 @@ class Leg {
   bool reached_ = false;
   bool handshaking_ = false;  // OnConnected() is to come.
   bool alerted_ = false;
-  int calls_ = 0;  // The owner is being called.
+  bool at_once_ = false;  // The next send.
+  int calls_ = 0;         // The owner is being called.
   Alarm alarm_{reactor_, [this] { OnAlarm(); }};
   Operation connect_ = Operation::To<&Leg::OnConnect>(this);
   Operation receive_ = Operation::To<&Leg::OnReceive>(this);

@@ -112,6 +112,7 @@ void AddEvents(const ProxyThread& thread,
   (*sums)["servers_reused"] += pool.reused;
   (*sums)["servers_closed"] += pool.closed_by_server;
   (*sums)["servers_unasked_bytes"] += pool.unasked_bytes;
+  (*sums)["servers_stale"] += pool.stale;
   (*sums)["servers_too_many"] += pool.too_many;
   (*sums)["servers_too_old"] += pool.too_old;
 }

@@ -34,6 +34,7 @@ namespace ballast::run {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -206,6 +207,59 @@ TEST_P(ProxyThreadTest, AServerThatClosesAfterEachAnswerIsNoFailure) {
                 StartsWith("HTTP/1.1 200 OK\r\n"));
   }
   EXPECT_GE(server.connections(), 50);
+}
+
+// What a server says on an idle connection, or its end, is there when the next
+// request comes, with the proxy's thread busy elsewhere: the client's bytes are
+// seen first. None of it is an answer to that.
+TEST_P(ProxyThreadTest, WhatCameBeforeARequestDoesNotAnswerIt) {
+  const UniqueFd listener = ListenTcp(*Endpoint::Parse("127.0.0.1:0")).value();
+  Start(SocketAddress::Local(listener.get()).endpoint());
+  if (IsSkipped()) return;
+  const auto accepted = [&] {
+    pollfd waited = {listener.get(), POLLIN, 0};
+    EXPECT_EQ(poll(&waited, 1, 10'000), 1);
+    return UniqueFd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  };
+  const auto answer = [](absl::string_view text) {
+    return absl::StrCat("HTTP/1.1 200 OK\r\nContent-Length: ", text.size(),
+                        "\r\n\r\n", text);
+  };
+  const UniqueFd client = Connect();
+  std::vector<UniqueFd> servers;
+  for (int i = 0; i < 6; ++i) {
+    const std::string request = "POST / HTTP/1.1\r\nHost: h\r\n\r\n";
+    if (i == 0) {
+      SendAll(client.get(), request);
+    } else {
+      std::promise<void> go;
+      std::atomic<bool> stands{false};
+      ASSERT_TRUE(thread_->Post([&](ProxyThread&) {
+        stands = true;
+        go.get_future().wait();
+      }));
+      while (!stands) {
+      }
+      SendAll(client.get(), request);
+      if (i % 2 == 1) {
+        SendAll(servers.back().get(), answer("wrong"));
+      } else {
+        servers.back() = UniqueFd();
+      }
+      go.set_value();
+    }
+    servers.push_back(accepted());
+    ASSERT_TRUE(servers.back().valid());
+    EXPECT_THAT(ReceiveSome(servers.back().get()), HasSubstr(" / HTTP/1.1"));
+    SendAll(servers.back().get(), answer("right"));
+    const std::string got = ReceiveSome(client.get());
+    EXPECT_THAT(got, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(got, EndsWith("right")) << i;
+  }
+  uint64_t stale = 0;
+  thread_->Call(
+      [&](ProxyThread& thread) { stale = thread.pool().stats().stale; });
+  EXPECT_EQ(stale, 5u);
 }
 
 TEST_P(ProxyThreadTest, NobodyListeningIs502OrSo) {

@@ -32,10 +32,16 @@ void ServerPool::Put(const Key& key, Leg* leg) {
 }
 
 Leg* ServerPool::Take(const Key& key) {
-  const auto handle = idle_.Take(key);
-  if (!handle) return nullptr;
-  ++stats_.reused;
-  return LegOf(*handle);
+  while (const auto handle = idle_.Take(key)) {
+    Leg* const leg = LegOf(*handle);
+    if (leg->BeginAgain()) {
+      ++stats_.reused;
+      return leg;
+    }
+    ++stats_.stale;
+    leg->Close();
+  }
+  return nullptr;
 }
 
 void ServerPool::CloseAll(uint64_t service, const Endpoint& server) {

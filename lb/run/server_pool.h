@@ -2,7 +2,9 @@
 // sockets. One for each thread.
 //
 // Errors   one that its server closes, or on which anything arrives that nobody
-//          asked for, is closed.
+//          asked for, is closed; also if that shows only when it is taken, so
+//          that no such bytes answer the next request. (What is on its way
+//          then cannot be told from an answer.)
 // Threads  the reactor's.
 #ifndef LB_RUN_SERVER_POOL_H_
 #define LB_RUN_SERVER_POOL_H_
@@ -26,6 +28,7 @@ class ServerPool final : private Leg::Owner {
     uint64_t reused = 0;
     uint64_t closed_by_server = 0;
     uint64_t unasked_bytes = 0;
+    uint64_t stale = 0;  // Either, seen only when it was to be used again.
     uint64_t too_many = 0;
     uint64_t too_old = 0;
     uint64_t cut = 0;
@@ -39,7 +42,7 @@ class ServerPool final : private Leg::Owner {
 
   // `leg` is idle: nothing of it is pending but its reading. The pool's now.
   void Put(const Key& key, Leg* leg);
-  // The one used last, the caller's now; null: none.
+  // The one used last, the caller's now, who is to send at once; null: none.
   Leg* Take(const Key& key);
   // Those to a server that nothing may go to any more. Port 0: any.
   void CloseAll(uint64_t service, const Endpoint& server);

@@ -352,6 +352,10 @@ size_t Session::Read(std::span<uint8_t> out) {
   return filled;
 }
 
+bool Session::quiet() const {
+  return connection_->in.empty() && !SSL_has_pending(connection_->ssl.get());
+}
+
 bool Session::writable() const {
   return connection_->handshaken() && !connection_->closed &&
          connection_->out.size() < kCipherOutMax;

@@ -114,6 +114,8 @@ class Session {
   // Takes a prefix of `plain`; 0 before the handshake is done, after Close(),
   // and while too much waits to be sent.
   size_t Write(std::span<const uint8_t> plain);
+  // Nothing of a record has come that Read() did not give.
+  bool quiet() const;
   // Whether Write() would take anything.
   bool writable() const;
   void Close();
