@@ -98,6 +98,12 @@ absl::StatusOr<UniqueFd> MakeTcpSocket(const Endpoint& to,
 
 void SetNoDelay(int fd) { SetInt(fd, IPPROTO_TCP, TCP_NODELAY, 1); }
 
+void AcknowledgeNow(int fd) {
+  // An even number: without leaving the state in which it may wait
+  // (net/ipv4/tcp.c, __tcp_sock_set_quickack).
+  SetInt(fd, IPPROTO_TCP, TCP_QUICKACK, 2);
+}
+
 void SetReceiveBuffer(int fd, int bytes) {
   SetInt(fd, SOL_SOCKET, SO_RCVBUF, bytes);
 }

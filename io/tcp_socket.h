@@ -46,6 +46,9 @@ absl::StatusOr<UniqueFd> MakeTcpSocket(const Endpoint& to,
 
 // Small writes leave at once.
 void SetNoDelay(int fd);
+// What was received and waits for an answer to be acknowledged with is
+// acknowledged now; nothing else changes.
+void AcknowledgeNow(int fd);
 // What the kernel takes from the peer ahead of the reader, about.
 void SetReceiveBuffer(int fd, int bytes);
 absl::Status SetTos(int fd, uint8_t tos);

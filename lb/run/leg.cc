@@ -9,6 +9,7 @@
 
 #include "absl/time/clock.h"
 #include "io/base/check.h"
+#include "io/tcp_socket.h"
 
 namespace ballast::run {
 
@@ -131,6 +132,7 @@ void Leg::OnReceive(Completion completion) {
 void Leg::Received(std::span<const uint8_t> cipher) {
   ++calls_;
   const absl::Time now = absl::Now();
+  const bool shaking = tls_->state() == tls::SessionState::kHandshake;
   std::array<uint8_t, 16 << 10> plain;
   while (!closed_ && !gone_) {
     const size_t taken = tls_->OnCipher(now, cipher);
@@ -155,6 +157,12 @@ void Leg::Received(std::span<const uint8_t> cipher) {
       Gone();
     } else {
       Pump();
+      // A client that waits for the acknowledgement of its last words (Nagle)
+      // before it asks for something would wait for 40 ms.
+      if (shaking && tls_->state() != tls::SessionState::kHandshake &&
+          !reached_ && !send_.pending()) {
+        AcknowledgeNow(fd_.get());
+      }
       if (tls_->state() == tls::SessionState::kPeerClosed && !ended_) {
         ended_ = true;
         owner_->OnEnd(*this);
