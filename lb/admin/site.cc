@@ -1,0 +1,151 @@
+#include "lb/admin/site.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "lb/admin/parameters.h"
+
+namespace ballast::admin {
+namespace {
+
+using Verdict = Authenticator::Verdict;
+
+Reply NotFound() {
+  return {.status = 404, .content_type = "text/plain", .body = "Not Found\n"};
+}
+
+}  // namespace
+
+const Site::Route Site::kRoutes[] = {
+    {"/access/", &Site::AskV1, &Site::AnswerApi},
+    {"/accessv2", &Site::AskV2, &Site::AnswerApi},
+};
+
+Site::Site(Backend* backend, const SipKey& key, ApiOptions options)
+    : backend_(backend),
+      api_(backend, std::move(options)),
+      authenticator_(key) {}
+
+std::variant<Site::Asked, Reply> Site::Ask(const Request& request) const {
+  for (const Route& route : kRoutes) {
+    if (!absl::StartsWith(request.path, route.prefix)) continue;
+    auto asked = (this->*route.ask)(request);
+    if (auto* understood = std::get_if<Asked>(&asked)) {
+      understood->route = &route;
+    }
+    return asked;
+  }
+  return NotFound();
+}
+
+std::variant<Site::Asked, Reply> Site::AskV1(const Request& request) const {
+  Asked asked;
+  if (request.method == Method::kOther) {
+    return Api::Error(Version::kV1, 405, "must be GET or POST");
+  }
+  absl::Status read = ReadForm(request.query, &asked.parameters);
+  if (read.ok() && request.method == Method::kPost &&
+      absl::StartsWithIgnoreCase(request.content_type,
+                                 "application/x-www-form-urlencoded")) {
+    read = ReadForm(request.body, &asked.parameters);
+  }
+  asked.command = request.path.substr(request.path.find('/', 1) + 1);
+  if (!api_.IsOpen(asked.command, asked.parameters)) return NotFound();
+  if (!read.ok()) return Api::Error(Version::kV1, 400, read.message());
+  asked.credentials.api_key = std::string(asked.parameters.Get("apikey"));
+  ReadBasic(request.authorization, &asked.credentials);
+  return asked;
+}
+
+// Whatever follows /accessv2 does not count (7.1).
+std::variant<Site::Asked, Reply> Site::AskV2(const Request& request) const {
+  Asked asked;
+  asked.version = Version::kV2;
+  if (request.method != Method::kPost) {
+    return Api::Error(Version::kV2, 405, "must be POST");
+  }
+  const absl::Status read = ReadJson(request.body, &asked.parameters);
+  asked.command = std::string(asked.parameters.Get("cmd"));
+  if (!api_.IsOpen(asked.command, asked.parameters)) return NotFound();
+  if (!read.ok()) return Api::Error(Version::kV2, 400, read.message());
+  if (asked.command.empty()) {
+    return Api::Error(Version::kV2, 400, "cmd: String Value missing");
+  }
+  Credentials& credentials = asked.credentials;
+  credentials.api_key = std::string(asked.parameters.Get("apikey"));
+  if (asked.parameters.Has("apiuser")) {
+    credentials.user = std::string(asked.parameters.Get("apiuser"));
+    credentials.password = std::string(asked.parameters.Get("apipass"));
+  } else {
+    ReadBasic(request.authorization, &credentials);
+  }
+  return asked;
+}
+
+Reply Site::AnswerApi(absl::Time now, const Request& request,
+                      const Asked& asked, const Identity& who) {
+  return api_.Run(asked.version, {.command = asked.command,
+                                  .parameters = asked.parameters,
+                                  .who = who,
+                                  .from = request.peer.ToString(),
+                                  .now = now});
+}
+
+bool Site::Flooded(absl::Time now) {
+  if (!backend_->configuration().management().flood_guard()) return false;
+  if (calls_.size() >= kFloodCalls) {
+    if (now - calls_.front() < kFloodTime) return true;
+    calls_.pop_front();
+  }
+  calls_.push_back(now);
+  return false;
+}
+
+std::variant<Reply, PasswordCheck> Site::Handle(absl::Time now,
+                                                const Request& request) {
+  ++stats_.requests;
+  if (!request.fetch_site.empty() && request.fetch_site != "same-origin" &&
+      request.fetch_site != "none") {
+    ++stats_.cross_site;
+    return Reply{.status = 403,
+                 .content_type = "text/plain",
+                 .body = "not from another site\n"};
+  }
+  auto understood = Ask(request);
+  if (auto* reply = std::get_if<Reply>(&understood)) return std::move(*reply);
+  const Asked& asked = std::get<Asked>(understood);
+  if (Flooded(now)) {
+    ++stats_.flooded;
+    return Api::Error(asked.version, 429, "too many calls");
+  }
+  const auto decision =
+      authenticator_.Decide(now, request.peer, asked.credentials,
+                            backend_->configuration().management());
+  if (decision.verdict == Verdict::kVerify) {
+    return PasswordCheck{asked.credentials.password, decision.hash};
+  }
+  return Answer(now, request, asked, decision);
+}
+
+Reply Site::Resume(absl::Time now, const Request& request,
+                   const PasswordCheck& check, bool right) {
+  auto understood = Ask(request);
+  if (auto* reply = std::get_if<Reply>(&understood)) return std::move(*reply);
+  const Asked& asked = std::get<Asked>(understood);
+  return Answer(now, request, asked,
+                authenticator_.Verified(now, request.peer, asked.credentials,
+                                        backend_->configuration().management(),
+                                        check.hash, right));
+}
+
+Reply Site::Answer(absl::Time now, const Request& request, const Asked& asked,
+                   const Authenticator::Decision& decision) {
+  if (decision.verdict != Verdict::kGranted) {
+    Reply reply = Api::Error(asked.version, 401, "Unauthorized");
+    reply.fields.emplace_back("WWW-Authenticate", "Basic realm=\"Ballast\"");
+    return reply;
+  }
+  return (this->*asked.route->answer)(now, request, asked, decision.who);
+}
+
+}  // namespace ballast::admin
