@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -76,15 +78,37 @@ absl::StatusOr<std::string> KeyId(Words arguments) {
   return ids;
 }
 
-// Asks the ballastd whose socket it is.
+// Asks the ballastd whose socket it is; what follows the socket goes with the
+// command.
 absl::StatusOr<std::string> Ask(absl::string_view command, Words arguments) {
-  return ballast::AskControlSocket(std::string(arguments[0]), command,
-                                   absl::Seconds(10));
+  return ballast::AskControlSocket(
+      std::string(arguments[0]),
+      absl::StrJoin(
+          {std::string(command), absl::StrJoin(arguments.subspan(1), " ")},
+          arguments.size() > 1 ? " " : ""),
+      absl::Seconds(30));
+}
+// The file is read or written by the daemon, which may be elsewhere.
+absl::StatusOr<std::string> AskOfFile(absl::string_view command,
+                                      Words arguments) {
+  const std::string path =
+      std::filesystem::absolute(std::string(arguments[1])).string();
+  const absl::string_view words[] = {arguments[0], path};
+  return Ask(command, words);
 }
 absl::StatusOr<std::string> Status(Words w) { return Ask("status", w); }
 absl::StatusOr<std::string> Switchover(Words w) { return Ask("switchover", w); }
 absl::StatusOr<std::string> Resync(Words w) { return Ask("resync", w); }
 absl::StatusOr<std::string> Update(Words w) { return Ask("update", w); }
+absl::StatusOr<std::string> History(Words w) { return Ask("history", w); }
+absl::StatusOr<std::string> Diff(Words w) { return Ask("diff", w); }
+absl::StatusOr<std::string> Rollback(Words w) { return Ask("rollback", w); }
+absl::StatusOr<std::string> Audit(Words w) { return Ask("audit", w); }
+absl::StatusOr<std::string> Backup(Words w) { return AskOfFile("backup", w); }
+absl::StatusOr<std::string> BackupWithoutSecrets(Words w) {
+  return AskOfFile("backup-without-secrets", w);
+}
+absl::StatusOr<std::string> Restore(Words w) { return AskOfFile("restore", w); }
 
 struct Command {
   const char* words;      // As they are typed, one space between.
@@ -103,6 +127,19 @@ constexpr Command kCommands[] = {
      Switchover},
     {"resync", "SOCKET", "the active unit gives its whole table anew", Resync},
     {"update", "SOCKET", "the active unit gives its configuration now", Update},
+    {"history", "SOCKET",
+     "the configurations that are kept: generation, when, who, what", History},
+    {"diff", "SOCKET A B", "what generation B has that A has not, by field",
+     Diff},
+    {"rollback", "SOCKET N", "puts generation N in force again", Rollback},
+    {"audit", "SOCKET N",
+     "the last N lines of the audit: changes, refused ones, actions", Audit},
+    {"backup --without-secrets", "SOCKET FILE",
+     "the same without keys and passwords", BackupWithoutSecrets},
+    {"backup", "SOCKET FILE",
+     "writes the configuration in force to FILE, secrets included", Backup},
+    {"restore", "SOCKET FILE", "puts the configuration in FILE in force",
+     Restore},
 };
 
 std::vector<absl::string_view> SplitWords(absl::string_view text) {
@@ -114,7 +151,7 @@ std::string Help() {
       "usage: ballastctl COMMAND\n"
       "\n";
   for (const Command& command : kCommands) {
-    absl::StrAppendFormat(&text, "  %-18s %s\n",
+    absl::StrAppendFormat(&text, "  %-36s %s\n",
                           absl::StrCat(command.words, " ", command.arguments),
                           command.help);
   }
@@ -124,7 +161,13 @@ std::string Help() {
       "The id of a key is no secret: it is in every message that\n"
       "the key has sealed. A KEY given as an argument can be seen\n"
       "by every user of the machine: prefer a FILE of mode 0600.\n"
-      "SOCKET is the file \"control\" in that ballastd's state_dir.\n");
+      "SOCKET is the file \"control\" in that ballastd's state_dir.\n"
+      "\n"
+      "A backup is one file, the whole configuration as text with its\n"
+      "generation: to start a unit anew, give it to ballastd --config.\n"
+      "Certificates and keys in files of their own are not in it, nor\n"
+      "what is in state_dir. Where it was made without secrets, restore\n"
+      "keeps those in force.\n");
   return text;
 }
 

@@ -14,6 +14,9 @@
 // packet I/O uses lb/l4 and lb/run directly (examples/packets_in_memory.cc);
 // its own rules and scheduler for HTTP: lb/l7/application.h.
 //
+// It keeps nothing of a configuration, only flows and keys: lb/run/manager.h is
+// a balancer with a file, a history and an audit.
+//
 // Errors   Create() says what is missing; Apply() refuses what cannot change at
 //          run time, naming the field, and leaves the running state untouched.
 // Threads  one control thread, whoever calls Run() or RunOnce(): every method
@@ -85,6 +88,9 @@ class Balancer {
   //                        statistics_period differ: the rest is the active
   //                        unit's to change (but with a plain partner)
   virtual absl::Status Apply(std::shared_ptr<const config::Model> model) = 0;
+  // What Apply() would refuse at once, and why, with nothing touched. It may
+  // still refuse what this lets pass: a file or a socket that is not to be had.
+  virtual absl::Status CheckApply(const config::Model& model) const = 0;
   virtual const config::Model& model() const = 0;
 
   // Changes one server's state (and no other server's) as Apply() would.

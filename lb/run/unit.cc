@@ -260,37 +260,44 @@ std::vector<const l4::AllCounters*> Unit::Counters() const {
   return counters;
 }
 
-absl::Status Unit::Apply(std::shared_ptr<const config::Model> model) {
-  if (partner_ != nullptr) {
-    if (!OnlyOwnPartDiffers(*model)) {
-      BALLAST_RETURN_IF_ERROR(partner_->MayChangeConfig());
-    }
+absl::Status Unit::CheckApply(const config::Model& model) const {
+  if (partner_ != nullptr && !OnlyOwnPartDiffers(model)) {
+    BALLAST_RETURN_IF_ERROR(partner_->MayChangeConfig());
   }
+  return CheckUnchanged(model);
+}
+
+absl::Status Unit::Apply(std::shared_ptr<const config::Model> model) {
+  BALLAST_RETURN_IF_ERROR(CheckApply(*model));
   return ApplyAny(std::move(model));
 }
 
-absl::Status Unit::ApplyAny(std::shared_ptr<const config::Model> model) {
+absl::Status Unit::CheckUnchanged(const config::Model& model) const {
   const auto fixed = [&](bool same, const char* field) -> absl::Status {
     if (same) return absl::OkStatus();
     return absl::FailedPreconditionError(absl::StrCat(
         field, ": cannot change while running; restart to apply it"));
   };
   BALLAST_RETURN_IF_ERROR(
-      fixed(model->interfaces == model_->interfaces, "interfaces"));
-  BALLAST_RETURN_IF_ERROR(fixed(model->threads == model_->threads, "threads"));
-  BALLAST_RETURN_IF_ERROR(fixed(model->limits == model_->limits, "limits"));
+      fixed(model.interfaces == model_->interfaces, "interfaces"));
+  BALLAST_RETURN_IF_ERROR(fixed(model.threads == model_->threads, "threads"));
+  BALLAST_RETURN_IF_ERROR(fixed(model.limits == model_->limits, "limits"));
   BALLAST_RETURN_IF_ERROR(
-      fixed(model->punt_interface == model_->punt_interface, "punt_interface"));
+      fixed(model.punt_interface == model_->punt_interface, "punt_interface"));
   BALLAST_RETURN_IF_ERROR(
-      fixed(model->state_dir == model_->state_dir, "state_dir"));
+      fixed(model.state_dir == model_->state_dir, "state_dir"));
   BALLAST_RETURN_IF_ERROR(fixed(
-      model->l7.idle_server_connections == model_->l7.idle_server_connections,
+      model.l7.idle_server_connections == model_->l7.idle_server_connections,
       "l7.idle_server_connections"));
   if (active_) {  // Its clients would be placed anew.
     BALLAST_RETURN_IF_ERROR(
-        fixed(model->hash_key == model_->hash_key, "hash_key"));
+        fixed(model.hash_key == model_->hash_key, "hash_key"));
   }
-  BALLAST_RETURN_IF_ERROR(CheckPairUnchanged(*model));
+  return CheckPairUnchanged(model);
+}
+
+absl::Status Unit::ApplyAny(std::shared_ptr<const config::Model> model) {
+  BALLAST_RETURN_IF_ERROR(CheckUnchanged(*model));
   BALLAST_ASSIGN_OR_RETURN(auto plan, BuildPlan(model));
   BALLAST_RETURN_IF_ERROR(ApplyToProxies(*model));
   plan_ = std::move(plan);

@@ -36,6 +36,7 @@ class Unit : public Balancer, private Partner::Owner {
   ~Unit() override;
 
   absl::Status Apply(std::shared_ptr<const config::Model> model) override;
+  absl::Status CheckApply(const config::Model& model) const override;
   const config::Model& model() const override { return *model_; }
   absl::Status SetServerState(const Endpoint& service, Protocol protocol,
                               const Endpoint& server,
@@ -80,6 +81,8 @@ class Unit : public Balancer, private Partner::Owner {
   void SetLease(Instant until) override;
   void Say(absl::string_view line) override;
 
+  // Whatever cannot change while running has not.
+  absl::Status CheckUnchanged(const config::Model& model) const;
   absl::Status ApplyAny(std::shared_ptr<const config::Model> model);
   // `model` null: this unit has it already.
   absl::Status ApplyFromPartner(std::shared_ptr<const config::Model> model,
