@@ -35,8 +35,8 @@ absl::Status SyncFolderOf(const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status WriteAndSync(int fd, const std::string& path,
-                          std::span<const uint8_t> bytes) {
+absl::Status WriteAll(int fd, const std::string& path,
+                      std::span<const uint8_t> bytes) {
   size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t wrote = write(fd, &bytes[done], bytes.size() - done);
@@ -44,7 +44,6 @@ absl::Status WriteAndSync(int fd, const std::string& path,
     if (wrote < 0) return Error("cannot write", path);
     done += static_cast<size_t>(wrote);
   }
-  if (fsync(fd) != 0) return Error("cannot sync", path);
   return absl::OkStatus();
 }
 
@@ -134,8 +133,11 @@ absl::Status WriteFileAtomically(const std::string& path,
   UniqueFd fd(
       open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!fd.valid()) return Error("cannot create", temporary);
-  if (absl::Status status = WriteAndSync(fd.get(), temporary, bytes);
-      !status.ok()) {
+  absl::Status status = WriteAll(fd.get(), temporary, bytes);
+  if (status.ok() && fsync(fd.get()) != 0) {
+    status = Error("cannot sync", temporary);
+  }
+  if (!status.ok()) {
     unlink(temporary.c_str());  // A full disk has use for its room.
     return status;
   }
@@ -145,15 +147,10 @@ absl::Status WriteFileAtomically(const std::string& path,
 
 absl::Status AppendToFile(const std::string& path,
                           std::span<const uint8_t> bytes) {
-  UniqueFd fd(open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
-  const bool is_new = !fd.valid() && errno == ENOENT;
-  if (is_new) {
-    fd = UniqueFd(
-        open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
-  }
+  const UniqueFd fd(
+      open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
   if (!fd.valid()) return Error("cannot open", path);
-  const absl::Status status = WriteAndSync(fd.get(), path, bytes);
-  return status.ok() && is_new ? SyncFolderOf(path) : status;
+  return WriteAll(fd.get(), path, bytes);
 }
 
 absl::Status RenameFile(const std::string& from, const std::string& to) {

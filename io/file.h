@@ -37,7 +37,8 @@ absl::Status WriteFileAtomically(const std::string& path,
                                  std::span<const uint8_t> bytes);
 
 // Adds `bytes` at the end of a file, which is made (mode 0600) if it is not
-// there, and syncs it. After a crash some of the bytes may be there.
+// there. Not synced: they outlive the process, and soon the machine. After a
+// crash some of them may be there.
 absl::Status AppendToFile(const std::string& path,
                           std::span<const uint8_t> bytes);
 
