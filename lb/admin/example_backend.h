@@ -94,10 +94,11 @@ class ExampleBackend : public Backend {
   absl::Status Resync(const Author&) override { return absl::OkStatus(); }
   absl::Status Reboot(const Author&) override { return absl::OkStatus(); }
 
+  absl::Time now = absl::UnixEpoch();  // Of what happens next.
+
  private:
   void Note(absl::string_view what, const Author& author) {
-    history_.push_back({generation_ + 1, absl::FromUnixSeconds(1700000000),
-                        author, std::string(what)});
+    history_.push_back({generation_ + 1, now, author, std::string(what)});
   }
 
   config::proto::Config config_;
