@@ -6,7 +6,10 @@
 // Each command is one row of kCommands.
 //
 // Exit  0 done; 1 could not be done; 2 not understood.
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -23,11 +26,13 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "examples/control_socket.h"
 #include "ha/pair_key.h"
 #include "io/base/status_macros.h"
 #include "io/file.h"
+#include "lb/admin/password.h"
 
 namespace {
 
@@ -78,6 +83,25 @@ absl::StatusOr<std::string> KeyId(Words arguments) {
   return ids;
 }
 
+// Of one line of standard input: an argument could be seen by every user of the
+// machine.
+absl::StatusOr<std::string> Password(Words) {
+  char line[ballast::admin::kPasswordMax + 2];
+  if (isatty(STDIN_FILENO)) std::fputs("Password: ", stderr);
+  if (std::fgets(line, sizeof(line), stdin) == nullptr) {
+    return absl::InvalidArgumentError("no password on standard input");
+  }
+  const absl::string_view password = absl::StripSuffix(line, "\n");
+  if (password.empty() || password.size() > ballast::admin::kPasswordMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the password must have 1 to ",
+                     ballast::admin::kPasswordMax, " bytes"));
+  }
+  std::array<uint8_t, ballast::admin::kSaltSize> salt;
+  ballast::FillRandom(salt);
+  return absl::StrCat(ballast::admin::HashPassword(password, salt), "\n");
+}
+
 // Asks the ballastd whose socket it is; what follows the socket goes with the
 // command.
 absl::StatusOr<std::string> Ask(absl::string_view command, Words arguments) {
@@ -121,6 +145,9 @@ constexpr Command kCommands[] = {
     {"key new", "", "prints a new key for a pair: 64 hex digits", KeyNew},
     {"key id", "FILE|KEY",
      "prints the id of each key in FILE, or of KEY itself", KeyId},
+    {"password", "",
+     "prints the hash of a password, which is a line of standard input",
+     Password},
     {"status", "SOCKET", "role, partner and replication of a ballastd", Status},
     {"switchover", "SOCKET",
      "the active unit hands its role over; by command, a standby takes it",

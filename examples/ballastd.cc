@@ -40,6 +40,7 @@
 #include "io/realtime.h"
 #include "io/unique_fd.h"
 #include "lb/config/validate.h"
+#include "lb/run/admin_server.h"
 #include "lb/run/manager.h"
 
 ABSL_FLAG(std::string, config, "",
@@ -103,6 +104,12 @@ absl::Status Serve(const std::string& path, const config::Model& model) {
   BALLAST_ASSIGN_OR_RETURN(const std::unique_ptr<run::Manager> manager,
                            run::Manager::Open(std::move(options)));
   Balancer& balancer = manager->balancer();
+  BALLAST_ASSIGN_OR_RETURN(
+      const std::unique_ptr<run::AdminServer> admin,
+      run::AdminServer::Create(
+          {.backend = manager.get(),
+           .log = Log,
+           .force_epoll = absl::GetFlag(FLAGS_force_epoll)}));
   if (model.ha.mode != ha::Mode::kNone && model.ha.realtime_priority > 0) {
     if (const auto status = RunInRealTime(model.ha.realtime_priority);
         !status.ok()) {
@@ -115,7 +122,8 @@ absl::Status Serve(const std::string& path, const config::Model& model) {
     const itimerspec spec{every, every};
     timerfd_settime(timer.get(), 0, &spec, nullptr);
   }
-  std::vector<int> fds = {signal_fd.get(), timer.get(), balancer.fd()};
+  std::vector<int> fds = {signal_fd.get(), timer.get(), balancer.fd(),
+                          admin->fd()};
   if (control != nullptr) fds.push_back(control->fd());
   for (const int fd : fds) {
     epoll_event event{};
@@ -128,12 +136,15 @@ absl::Status Serve(const std::string& path, const config::Model& model) {
 
   balancer.RunOnce();
   for (;;) {
+    admin->Follow();
     epoll_event events[4];
     const int count = epoll_wait(loop.get(), events, 4, -1);
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
       if (fd == balancer.fd()) {
         balancer.RunOnce();
+      } else if (fd == admin->fd()) {
+        admin->RunOnce();
       } else if (fd == timer.get()) {
         uint64_t expirations;
         (void)!read(timer.get(), &expirations, sizeof(expirations));

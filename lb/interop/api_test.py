@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+"""The API of a ballastd before real clients: curl, and Python's http.client
+and ssl used as the vendor's Python client uses them (LoadMaster behaviour 7.7):
+HTTPS with any certificate, GET, Basic authentication at once, failure by HTTP
+status alone, XML.
+
+Usage: api_test.py BALLASTD BALLASTCTL
+"""
+
+import base64
+import hashlib
+import http.client
+import http.server
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.parse
+import xml.etree.ElementTree as ET
+
+BALLASTD = os.path.abspath(sys.argv[1])
+BALLASTCTL = os.path.abspath(sys.argv[2])
+PASSWORD = "correct horse"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Hello(http.server.BaseHTTPRequestHandler):
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_):
+        pass
+
+
+class Client:
+    """What python-kemptech-api does."""
+
+    def __init__(self, port, user="bal", password=PASSWORD):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.connection = http.client.HTTPSConnection(
+            "127.0.0.1", port, timeout=5, context=context)
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self.headers = {"Authorization": "Basic " + token}
+
+    def call(self, command, **parameters):
+        """(status, root of the reply)."""
+        query = urllib.parse.urlencode(parameters)
+        self.connection.request("GET", f"/access/{command}?{query}",
+                                headers=self.headers)
+        response = self.connection.getresponse()
+        return response.status, ET.fromstring(response.read())
+
+    def data(self, command, **parameters):
+        status, root = self.call(command, **parameters)
+        assert status == 200, ET.tostring(root)
+        return root.find("Success/Data")
+
+    def get(self, name):
+        return self.data("get", param=name).find(name).text
+
+    def set(self, name, value):
+        return self.call("set", param=name, value=value)[0]
+
+
+class ApiTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp()
+        cls.port = free_port()
+        # The hash is made as an operator makes it.
+        hashed = subprocess.run([BALLASTCTL, "password"], input=PASSWORD + "\n",
+                                capture_output=True, text=True, check=True)
+        cls.hash = hashed.stdout.strip()
+        config = cls.folder + "/ballast.textproto"
+        with open(config, "w") as file:
+            file.write(f"""
+                state_dir: "{cls.folder}/state"
+                statistics_period_s: 0
+                management {{
+                  enable_api: true port: {cls.port}
+                  users {{ name: "bal" role: ADMIN
+                           password_hash: "{cls.hash}" }}
+                }}""")
+        cls.log = open(cls.folder + "/log", "w+")
+        cls.process = subprocess.Popen([BALLASTD, "--config", config],
+                                       stderr=cls.log)
+        for _ in range(200):
+            with open(cls.folder + "/log") as log:
+                if "management: HTTPS at" in log.read():
+                    return
+            if cls.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        with open(cls.folder + "/log") as log:
+            raise AssertionError(log.read())
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.process.terminate()
+        cls.process.wait(timeout=10)
+        cls.log.close()
+        shutil.rmtree(cls.folder)
+
+    def curl(self, *arguments):
+        done = subprocess.run(
+            ["curl", "-sS", "--max-time", "5", *arguments],
+            capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def url(self, path):
+        return f"https://127.0.0.1:{self.port}{path}"
+
+    def test_hash_is_scrypt_as_others_compute_it(self):
+        _, kind, cost, salt, digest = self.hash.split("$")
+        self.assertEqual((kind, cost), ("scrypt", "ln=15,r=8,p=1"))
+        pad = lambda text: base64.b64decode(text + "=" * (-len(text) % 4))
+        self.assertEqual(
+            hashlib.scrypt(PASSWORD.encode(), salt=pad(salt), n=1 << 15, r=8,
+                           p=1, maxmem=1 << 26, dklen=32), pad(digest))
+
+    def test_settings_of_connection_sync(self):
+        client = Client(self.port)
+        self.assertEqual([client.get("L4SyncThreshold"),
+                          client.get("L4SyncPeriod"),
+                          client.get("L4SyncRefreshPeriod")], ["3", "50", "0"])
+        self.assertEqual(client.set("L4SyncPeriod", "3"), 422)
+        self.assertEqual(client.set("L4SyncThreshold", "2"), 200)
+        self.assertEqual(client.set("L4SyncPeriod", "3"), 200)
+        self.assertEqual(client.set("L4SyncRefreshPeriod", "11"), 422)
+        self.assertEqual(client.get("L4SyncPeriod"), "3")
+
+    def test_session_of_the_python_client(self):
+        client = Client(self.port)
+        # With a connection of its own for each call, too.
+        vs = {"vs": "127.0.0.1", "port": str(free_port()), "prot": "tcp"}
+        # A service on the host's own address, for which nobody needs privileges.
+        index = client.data("addvs", **vs, HostAddress="Y", vstype="http").find(
+            "Index").text
+        self.assertEqual(Client(self.port).data("showvs", **vs).find(
+            "Index").text, index)
+        everything = client.data("showvs", **vs)
+        echo = {element.tag.lower(): element.text or ""
+                for element in everything if len(element) == 0}
+        for name in ("status", "index", "vsaddress", "vsport", "protocol"):
+            echo.pop(name)
+        echo["schedule"] = "lc"
+        changed = client.data("modvs", **vs, **echo)
+        self.assertEqual(changed.find("Schedule").text, "lc")
+        server = http.server.HTTPServer(("127.0.0.1", 0), Hello)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        rs = {"vs": index, "rs": "127.0.0.1", "rsport": str(server.server_port)}
+        client.data("addrs", **rs)
+        self.assertEqual(client.call("modrs", **rs, weight="5")[0], 200)
+        self.assertEqual(client.data("showrs", **rs).find("Rs/Weight").text,
+                         "5")
+        # It serves what it was told to.
+        url = f"http://127.0.0.1:{vs['port']}/"
+        for _ in range(100):
+            if client.data("showvs", **vs).find("Status").text == "Up":
+                break
+            time.sleep(0.05)
+        self.assertEqual(self.curl(url), "hello")
+        stats = client.data("stats")
+        self.assertEqual(stats.find("Vs/Index").text, index)
+        self.assertEqual(stats.find("Rs/Conns").text, "1")
+        self.assertEqual(client.call("delvs", **vs)[0], 200)
+        server.shutdown()
+        status, root = client.call("showvs", **vs)
+        self.assertEqual((status, root.find("Error").text), (422, "Unknown VS"))
+        for number in client.data("showhealth"):
+            int(number.text)
+
+    def test_curl_of_both_versions(self):
+        text = self.curl("-k", "-u", "bal:" + PASSWORD, self.url(
+            "/access/get?param=version"))
+        self.assertIn('<Response stat="200" code="ok">', text)
+        body = {"cmd": "get", "param": "L4SyncThreshold", "apiuser": "bal",
+                "apipass": PASSWORD}
+        reply = json.loads(self.curl("-k", "-d", json.dumps(body),
+                                     self.url("/accessv2")))
+        self.assertEqual((reply["code"], reply["status"]), (200, "ok"))
+        self.assertIsInstance(reply["L4SyncThreshold"], int)
+        code = self.curl("-k", "-o", "/dev/null", "-w", "%{http_code}",
+                         self.url("/access/getall"))
+        self.assertEqual(code, "401")
+
+    def test_certificate_is_kept_and_good_for_who_knows_it(self):
+        text = self.curl("--cacert", self.folder + "/state/management.crt", "-u",
+                         "bal:" + PASSWORD,
+                         f"https://localhost:{self.port}/access/listvs")
+        self.assertIn("<Success>", text)
+        mode = os.stat(self.folder + "/state/management.key").st_mode
+        self.assertEqual(mode & 0o077, 0)
+
+    def test_body_with_expect_and_one_that_is_too_large(self):
+        body = json.dumps({"cmd": "get", "param": "hawait", "apiuser": "bal",
+                           "apipass": PASSWORD, "pad": "x" * 50000})
+        path = self.folder + "/body"
+        with open(path, "w") as file:
+            file.write(body)
+        reply = self.curl("-k", "-H", "Expect: 100-continue", "--data-binary",
+                          "@" + path, self.url("/accessv2"))
+        self.assertEqual(json.loads(reply)["hawait"], 0)
+        with open(path, "w") as file:
+            file.write("x" * ((1 << 20) + 1))
+        code = self.curl("-k", "-o", "/dev/null", "-w", "%{http_code}",
+                         "--data-binary", "@" + path, self.url("/accessv2"))
+        self.assertEqual(code, "413")
+
+    def test_plain_http_and_silence_harm_nobody(self):
+        silent = [socket.create_connection(("127.0.0.1", self.port))
+                  for _ in range(10)]
+        with socket.create_connection(("127.0.0.1", self.port)) as plain:
+            plain.settimeout(5)
+            plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            try:
+                while plain.recv(4096):
+                    pass
+            except ConnectionResetError:
+                pass
+        self.assertEqual(Client(self.port).get("hamode"), "0")
+        for one in silent:
+            one.close()
+
+    def test_others_are_answered_while_passwords_are_verified(self):
+        """Who signs in costs the control thread nothing."""
+        known = Client(self.port)
+        known.get("hamode")
+        stop = threading.Event()
+
+        def guess():
+            while not stop.is_set():
+                Client(self.port, "nobody%d" % time.monotonic_ns(), "x").call(
+                    "getall")
+
+        guesser = threading.Thread(target=guess)
+        guesser.start()
+        times = []
+        for _ in range(40):
+            begin = time.monotonic()
+            known.get("hamode")
+            times.append(time.monotonic() - begin)
+        stop.set()
+        guesser.join()
+        # A verification alone takes longer than this on any machine.
+        self.assertLess(sorted(times)[len(times) // 2], 0.05, times)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0], "-v"], warnings="ignore")
