@@ -46,10 +46,11 @@ struct ServerStatistics {
   uint32_t weight = 0;
   config::AdminState state = config::AdminState::kEnabled;
   bool up = false;
-  std::string reason;       // Why it is up or down.
-  bool sorry = false;       // The service's sorry server.
-  bool removed = false;     // Gone from the configuration; flows remain.
-  std::string sub_service;  // Whose it is; empty: the service's own.
+  std::string reason;        // Why it is up or down: "HTTP status 503".
+  uint64_t unchanged_s = 0;  // Seconds since that changed, or it is known.
+  bool sorry = false;        // The service's sorry server.
+  bool removed = false;      // Gone from the configuration; flows remain.
+  std::string sub_service;   // Whose it is; empty: the service's own.
   uint32_t persistence_entries = 0;  // Of layer 7.
   Traffic traffic;
 };

@@ -45,7 +45,8 @@ void CheckService(const VirtualService& service) {
     BALLAST_CHECK(server.endpoint.address.is_v4() == service.address.is_v4());
     BALLAST_CHECK(server.weight <= ballast::config::kWeightMax);
     // Where a check connects to is always known.
-    BALLAST_CHECK(service.check.type != ballast::config::CheckType::kTcp ||
+    BALLAST_CHECK(service.check.type == ballast::config::CheckType::kNone ||
+                  service.check.type == ballast::config::CheckType::kIcmp ||
                   service.check.port != 0 || server.endpoint.port != 0 ||
                   service.port != 0);
   }

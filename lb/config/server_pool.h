@@ -3,13 +3,17 @@
 #ifndef LB_CONFIG_SERVER_POOL_H_
 #define LB_CONFIG_SERVER_POOL_H_
 
+#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "io/base/address.h"
+#include "io/base/flow_key.h"
 
 namespace ballast::config {
 
@@ -27,6 +31,17 @@ enum class AdminState : uint8_t {
   kDraining,
 };
 
+// A real server among those of all services.
+struct ServerIdentity {
+  Protocol protocol = Protocol::kTcp;
+  Endpoint service;
+  std::string sub_service;  // Empty: the service's own.
+  Endpoint server;
+
+  friend auto operator<=>(const ServerIdentity&,
+                          const ServerIdentity&) = default;
+};
+
 struct RealServer {
   std::string name;  // A label; empty if none was given.
   // Port 0: the port the client asked for, as any service with a wildcard or
@@ -40,6 +55,8 @@ struct RealServer {
   bool critical = false;          // Its failure takes the service down.
   absl::Duration drain_time = absl::Seconds(300);
   bool drop_at_drain_end = false;
+  // Down whenever that one is, which follows none itself.
+  std::optional<ServerIdentity> follow{};
 
   friend bool operator==(const RealServer&, const RealServer&) = default;
 };
@@ -93,15 +110,43 @@ struct Persistence {
   friend bool operator==(const Persistence&, const Persistence&) = default;
 };
 
-enum class CheckType : uint8_t { kNone, kTcp, kIcmp };
+enum class CheckType : uint8_t {
+  kNone,
+  kTcp,
+  kIcmp,
+  kHttp,
+  kHttps,
+  kSmtp,
+  kNntp,
+  kFtp,
+  kTelnet,
+  kPop3,
+  kImap,
+  kRdp,
+  kBinary,
+  kLdap,
+  kDns,
+};
 
-// Effective values: the service's own, or the global ones.
+enum class CheckMethod : uint8_t { kHead, kGet, kPost, kOptions };
+
+// Effective values: the service's own, or the global ones. From `url` on what
+// the check says: empty where its type has no use for it.
 struct HealthCheck {
   CheckType type = CheckType::kTcp;
   uint16_t port = 0;  // 0: the server's port; if that is 0, the service's.
   absl::Duration interval = absl::Seconds(9);
   absl::Duration timeout = absl::Seconds(4);
   int retry_count = 2;  // Consecutive failures that take a server down.
+  std::string url{};    // Of kBinary: the bytes.
+  CheckMethod method = CheckMethod::kHead;
+  bool http11 = false;
+  std::string host{};  // Not empty with http11; also the name asked for in TLS.
+  std::vector<int> codes{};
+  std::string pattern{};  // A valid RE2 pattern; of kBinary: the bytes.
+  std::vector<std::pair<std::string, std::string>> headers{};
+  std::string post_data{};
+  size_t match_length = 0;
 
   friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
 };

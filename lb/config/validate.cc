@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "lb/config/validate_follow.h"
 #include "lb/config/validate_ha.h"
 #include "lb/config/validate_l7.h"
 #include "lb/config/validate_management.h"
@@ -248,6 +249,7 @@ Validated Validate(const proto::Config& config, uint64_t generation) {
   ValidateHistory(config.history(), model->history, problems);
   ValidateTcpTimeouts(config.tcp_timeouts(), model->tcp_timeouts, problems);
   ValidateServices(config, defaults, *model, problems);
+  ValidateFollow(config, *model, problems);
   ValidateFloating(config, *model, problems);
   ValidateHa(config, *model, problems);
   RefuseOwnAddresses(*model, problems);

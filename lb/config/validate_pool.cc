@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lb/config/known.h"
+#include "lb/config/token.h"
 #include "lb/config/validate.h"
+#include "lb/config/validate_check.h"
 
 namespace ballast::config {
 namespace {
@@ -180,14 +180,6 @@ bool IsActiveCookie(PersistenceMode mode) {
          mode == PersistenceMode::kActiveCookieOrSourceIp;
 }
 
-// RFC 9110, 5.6.2: what names of header fields and cookies are made of.
-bool IsToken(absl::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-           absl::StrContains("!#$%&'*+-.^_`|~", c);
-  });
-}
-
 void ValidatePersistenceName(const std::string& path,
                              const proto::Persistence& from,
                              Persistence& persistence, Problems& problems) {
@@ -277,69 +269,6 @@ Persistence ValidatePersistence(const std::string& path,
     problems.Warn(tls13_path, "has no effect: mode is not SSL_SESSION_ID");
   }
   return persistence;
-}
-
-HealthCheck ValidateCheck(const std::string& path,
-                          const proto::HealthCheck& from,
-                          const ServiceDefaults& defaults,
-                          const PoolOwner& owner,
-                          const std::vector<RealServer>& servers,
-                          Problems& problems) {
-  HealthCheck check;
-  const std::string port_path = absl::StrCat(path, ".port");
-  switch (Known<proto::CheckType>(absl::StrCat(path, ".type"), from.type(),
-                                  proto::ICMP, problems)) {
-    case proto::NONE:
-      check.type = CheckType::kNone;
-      break;
-    case proto::CONNECT:
-      check.type = CheckType::kTcp;
-      break;
-    case proto::ICMP:
-      check.type = CheckType::kIcmp;
-      break;
-    default:
-      check.type = owner.protocol == Protocol::kTcp && owner.port != 0
-                       ? CheckType::kTcp
-                       : CheckType::kIcmp;
-  }
-  check.port = static_cast<uint16_t>(problems.InRangeOr(
-      port_path, from.port(), kServerPortMin, kServerPortMax, 0));
-  if (check.port != 0 && check.type != CheckType::kTcp) {
-    problems.Warn(port_path, "has no effect: the check is not of type CONNECT");
-  }
-  if (check.type == CheckType::kTcp && check.port == 0 && owner.port == 0) {
-    for (size_t i = 0; i < servers.size(); ++i) {
-      if (servers[i].endpoint.port != 0) continue;
-      problems.Error(port_path,
-                     absl::StrCat("0, must be a port: neither the service nor "
-                                  "its real_servers[",
-                                  i, "] has one"));
-      break;
-    }
-  }
-  const uint32_t timeout_s =
-      problems.InRangeOr(absl::StrCat(path, ".timeout_s"), from.timeout_s(), 4,
-                         60, defaults.check_timeout_s);
-  const uint32_t retry_count =
-      problems.InRangeOr(absl::StrCat(path, ".retry_count"), from.retry_count(),
-                         2, 15, defaults.check_retry_count);
-  const std::string interval_path = absl::StrCat(path, ".interval_s");
-  uint32_t interval_s =
-      problems.InRangeOr(interval_path, from.interval_s(), 9, 120, 0);
-  const uint32_t min = CheckIntervalMin(timeout_s, retry_count);
-  if (interval_s == 0) {
-    interval_s = std::max(defaults.check_interval_s, min);
-  } else if (interval_s < min) {
-    problems.Error(
-        interval_path,
-        absl::StrCat(interval_s, ", must be at least ", min, ", retry_count ",
-                     retry_count, " * timeout_s ", timeout_s, " + 1"));
-  }
-  check.interval = absl::Seconds(interval_s);
-  check.timeout = absl::Seconds(timeout_s);
-  check.retry_count = static_cast<int>(retry_count);
-  return check;
 }
 
 template <typename Proto>

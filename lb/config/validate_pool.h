@@ -25,6 +25,7 @@ struct PoolOwner {
   Protocol protocol = Protocol::kTcp;
   std::optional<L7Type> l7;
   bool terminates_tls = false;
+  bool reencrypts = false;
   bool translates = false;  // Servers may be of the other address family.
 };
 

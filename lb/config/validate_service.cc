@@ -35,6 +35,7 @@ PoolOwner OwnerOf(const proto::VirtualService& from,
   owner.l7 =
       from.l7().type() == proto::L7::GENERIC ? L7Type::kGeneric : L7Type::kHttp;
   owner.terminates_tls = from.l7().has_tls();
+  owner.reencrypts = from.l7().has_reencrypt();
   owner.translates = true;
   return owner;
 }

@@ -65,8 +65,10 @@ TEST(ValidateTest, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(service.schedule, Schedule::kRoundRobin);
   EXPECT_EQ(service.idle_timeout, absl::Seconds(660));
   EXPECT_FALSE(service.persistence.enabled);
-  EXPECT_EQ(service.check, (HealthCheck{CheckType::kTcp, 0, absl::Seconds(9),
-                                        absl::Seconds(4), 2}));
+  HealthCheck head;  // What port 80 is checked by.
+  head.type = CheckType::kHttp;
+  head.url = "/";
+  EXPECT_EQ(service.check, head);
   EXPECT_EQ(service.servers_min, 1u);
   ASSERT_EQ(service.servers.size(), 1u);
   EXPECT_EQ(service.servers[0].endpoint.ToString(), "10.0.0.1:80");

@@ -2,27 +2,9 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 
 namespace ballast::health {
-
-std::optional<std::string> BytesOfHex(absl::string_view text) {
-  std::string digits;
-  for (const char c : text) {
-    if (c == ' ') {
-      if (digits.size() % 2 != 0) return std::nullopt;
-      continue;
-    }
-    if (!absl::ascii_isxdigit(static_cast<unsigned char>(c))) {
-      return std::nullopt;
-    }
-    digits += c;
-  }
-  if (digits.size() % 2 != 0) return std::nullopt;
-  return absl::HexStringToBytes(digits);
-}
 
 Dialogue::Step BinaryDialogue::OnBytes(absl::string_view bytes) {
   // What came before was searched; a find may begin in its last bytes.

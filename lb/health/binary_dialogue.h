@@ -8,7 +8,6 @@
 #define LB_HEALTH_BINARY_DIALOGUE_H_
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,10 +15,6 @@
 #include "lb/health/dialogue.h"
 
 namespace ballast::health {
-
-// The bytes of hexadecimal digits in pairs, blanks between them allowed.
-// nullopt: anything else.
-std::optional<std::string> BytesOfHex(absl::string_view text);
 
 class BinaryDialogue final : public Dialogue {
  public:

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "lb/health/dialogue_testing.h"
@@ -20,19 +19,6 @@ Dialogue::Step Answered(const std::string& pattern, size_t match_length,
         return std::make_unique<BinaryDialogue>("ask", pattern, match_length);
       },
       answer, piece, ends);
-}
-
-TEST(BytesOfHexTest, ReadsPairsOfDigits) {
-  EXPECT_EQ(BytesOfHex("48656C6c6F"), "Hello");
-  EXPECT_EQ(BytesOfHex("48 65 6c6c 6f"), "Hello");
-  EXPECT_EQ(BytesOfHex(""), "");
-  EXPECT_EQ(BytesOfHex("00"), std::string(1, '\0'));
-}
-
-TEST(BytesOfHexTest, RefusesAnythingElse) {
-  for (const char* text : {"4", "4 8", "0x48", "4g", "48,65"}) {
-    EXPECT_EQ(BytesOfHex(text), std::nullopt) << text;
-  }
 }
 
 TEST(BinaryDialogueTest, AsksFirst) {

@@ -3,14 +3,21 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "io/base/check.h"
 
 namespace ballast::health {
 namespace {
 
 Reason FailureReason(ProbeResult result) {
-  return result == ProbeResult::kRefused ? Reason::kRefused
-                                         : Reason::kUnreachable;
+  switch (result) {
+    case ProbeResult::kRefused:
+      return Reason::kRefused;
+    case ProbeResult::kRejected:
+      return Reason::kRejected;
+    default:
+      return Reason::kUnreachable;
+  }
 }
 
 void CheckParameters(const config::HealthCheck& check) {
@@ -35,8 +42,20 @@ const char* ReasonText(Reason reason) {
       return "unreachable";
     case Reason::kTimedOut:
       return "no answer in time";
+    case Reason::kRejected:
+      return "wrong answer";
+    case Reason::kFollows:
+      return "follows another server, which is down";
   }
   return "?";
+}
+
+std::string CheckState::reason_text() const {
+  if (reason_ == Reason::kRejected && !why_.empty()) return why_;
+  if (reason_ != Reason::kTimedOut) return ReasonText(reason_);
+  const int64_t ms = absl::ToInt64Milliseconds(check_.timeout);
+  return ms % 1000 == 0 ? absl::StrCat("no answer in ", ms / 1000, " s")
+                        : absl::StrCat("no answer in ", ms, " ms");
 }
 
 CheckState::CheckState(const config::HealthCheck& check, uint64_t spread,
@@ -71,6 +90,8 @@ Actions CheckState::Step(Instant now, const Event& event) {
         break;
       case ProbeResult::kRefused:
       case ProbeResult::kUnreachable:
+      case ProbeResult::kRejected:
+        why_ = done->why;
         OnFailure(now, FailureReason(done->result), actions);
         break;
     }

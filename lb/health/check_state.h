@@ -29,7 +29,7 @@
 //
 // Units    interval, timeout: whole seconds in the configuration, any positive
 //          Duration here; interval > retry_count * timeout.
-// Cost     a few instructions a step, no allocation.
+// Cost     a few instructions a step, no allocation but of a reason's text.
 // Source   LoadMaster, health check parameters: Check Interval, Connect
 //          Timeout, Retry Count. R4's pause and R5 to R8 are ours; the
 //          vendor's pages are silent.
@@ -37,6 +37,7 @@
 #define LB_HEALTH_CHECK_STATE_H_
 
 #include <cstdint>
+#include <string>
 #include <variant>
 
 #include "absl/container/inlined_vector.h"
@@ -53,6 +54,7 @@ enum class ProbeResult : uint8_t {
   kSuccess,
   kRefused,      // RST, or ICMP port unreachable.
   kUnreachable,  // ICMP host or net unreachable, or no route.
+  kRejected,     // It answered, and not as it should.
   kLocalError,   // Not sent: no socket, port or memory. The owner counts these.
 };
 
@@ -64,9 +66,11 @@ enum class Reason : uint8_t {
   kRefused,
   kUnreachable,
   kTimedOut,
+  kRejected,  // Its answer was not what is wanted; the text says which.
+  kFollows,   // Down because another is (the owner's own; not CheckState's).
 };
 
-// "connection refused" and the like, for logs and statistics.
+// "connection refused" and the like, where the reason alone says it all.
 const char* ReasonText(Reason reason);
 
 // Time has passed: deadline() was reached.
@@ -76,6 +80,7 @@ struct Tick {};
 struct ProbeDone {
   uint32_t probe;
   ProbeResult result;
+  std::string why{};  // kRejected: "HTTP status 503".
 };
 // The server answered a client's SYN with a RST. Without effect on a server
 // that is down or being checked.
@@ -117,6 +122,8 @@ class CheckState {
 
   bool up() const { return up_; }
   Reason reason() const { return reason_; }
+  // For logs and statistics: "connection refused", "no answer in 4 s".
+  std::string reason_text() const;
   // When up() last changed; of a new one, when it was made.
   Instant last_change() const { return last_change_; }
   int failures_in_a_row() const { return failures_; }
@@ -147,6 +154,7 @@ class CheckState {
   Phase phase_ = Phase::kIdle;
   bool up_;
   Reason reason_ = Reason::kUnchecked;
+  std::string why_;  // Of kRejected.
 };
 
 }  // namespace ballast::health

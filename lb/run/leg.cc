@@ -69,7 +69,10 @@ void Leg::Connect(const Endpoint& to) {
 
 void Leg::OnConnect(Completion completion) {
   if (closed_) return DeleteIfIdle();
-  if (completion.result < 0) return Gone();
+  if (completion.result < 0) {
+    error_ = -completion.result;
+    return Gone();
+  }
   reached_ = true;
   if (tls_ == nullptr) {
     return Tell([this](Owner& owner) { owner.OnConnected(*this); });
@@ -117,6 +120,7 @@ void Leg::OnReceive(Completion completion) {
     return;
   }
   if (completion.result < 0 || failed_) {
+    if (completion.result < 0) error_ = -completion.result;
     ended_ = true;
     return Gone();
   }

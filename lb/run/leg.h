@@ -86,6 +86,8 @@ class Leg {
   const tls::Session* tls() const { return tls_.get(); }
   // After Connect(): there is a TCP connection.
   bool reached() const { return reached_; }
+  // In OnGone(): the errno of a failed connect or receive; 0: neither.
+  int error() const { return error_; }
   // Idle and read from: whether nothing has come that was not told. What comes
   // then can only answer the next Send(), of which the kernel has the beginning
   // when it returns.
@@ -135,6 +137,7 @@ class Leg {
   bool reached_ = false;
   bool handshaking_ = false;  // OnConnected() is to come.
   bool alerted_ = false;
+  int error_ = 0;
   bool at_once_ = false;  // The next send.
   int calls_ = 0;         // The owner is being called.
   Alarm alarm_{reactor_, [this] { OnAlarm(); }};

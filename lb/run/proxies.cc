@@ -161,9 +161,9 @@ absl::Status Proxies::Start(const config::Model& model,
       .clients_max = size_t{model.limits.l7_connections} * 2,
       .key = {LoadBig64(key), LoadBig64(key + 8)}});
   health_ = std::make_unique<HealthChecker>(
-      reactor_, [this](uint16_t id, bool up, health::Reason reason) {
-        OnHealth(id, up, reason);
-      });
+      reactor_,
+      [this](uint16_t id, bool up, health::Reason) { OnHealth(id, up); },
+      HealthChecker::Options{.source = {}, .following = options_.following});
   const auto threads = static_cast<size_t>(model.threads);
   for (size_t i = 0; i < threads; ++i) {
     ProxyThread::Options options;
@@ -421,7 +421,12 @@ void Proxies::SetHealthTargets() {
         const auto id = static_cast<uint16_t>(service.plan->ids[i][j]);
         // Sub services that share their entries share their servers.
         if (!known.insert(id).second) continue;
-        targets.push_back({id, endpoint, pool.check});
+        targets.push_back({id, endpoint, pool.check,
+                           config::ServerIdentity{service.plan->config.protocol,
+                                                  {key.first, key.second},
+                                                  pools[i].first,
+                                                  pool.servers[j].endpoint},
+                           pool.servers[j].follow});
       }
     }
   }
@@ -449,14 +454,14 @@ ServerNews::Server Proxies::NewsOf(const ProxiedService& service, uint32_t id,
           .choosers = service.choosers};
 }
 
-void Proxies::OnHealth(uint16_t id, bool up, health::Reason reason) {
+void Proxies::OnHealth(uint16_t id, bool up) {
   for (const auto& [name, server] : servers_) {
     if (server.id != id) continue;
     const auto& [key, sub, endpoint] = name;
     options_.log(
         absl::StrCat("layer 7 ", Endpoint{key.first, key.second}.ToString(),
                      " ", sub, ": server ", endpoint.ToString(),
-                     up ? " up: " : " down: ", health::ReasonText(reason)));
+                     up ? " up: " : " down: ", health_->status(id)->text));
     const auto service = services_.find(key);
     if (service == services_.end()) return;
     const ServerNews::Server news = NewsOf(service->second, id, endpoint);
@@ -504,7 +509,7 @@ void Proxies::Collect(Statistics* statistics) {
       [this](uint32_t id) {
         const auto status = health_->status(static_cast<uint16_t>(id));
         if (!status.has_value()) return ServerHealth();
-        return ServerHealth{status->up, health::ReasonText(status->reason)};
+        return HealthShown(*status, reactor_.Now());
       },
       statistics);
   using Sums = std::map<std::string, uint64_t>;

@@ -53,6 +53,7 @@ class Proxies {
     std::function<void(absl::string_view)> log;
     l7::ApplicationFactory application;  // May be empty.
     std::shared_ptr<const l7::LocalNetworks> networks;
+    health::Following* following = nullptr;  // The unit's.
     bool force_epoll = false;
   };
   // Whether a configuration has any service for this.
@@ -97,7 +98,7 @@ class Proxies {
   const Server& ServerOf(const ServerName& name);
   uint32_t TableOf(const ServiceKey& service, const std::string& sub);
   void SetHealthTargets();
-  void OnHealth(uint16_t id, bool up, health::Reason reason);
+  void OnHealth(uint16_t id, bool up);
   static ServerNews::Server NewsOf(const ProxiedService& service, uint32_t id,
                                    const Endpoint& endpoint);
   // Cuts what draining servers have open, where it is time.

@@ -127,6 +127,7 @@ void ProxyStatistics::Collect(
       const ServerHealth known = health(id);
       one.up = known.up;
       one.reason = known.reason;
+      one.unchanged_s = known.unchanged_s;
       one.persistence_entries = store.CountOf(id);
       one.traffic = TrafficOf(*plan.counters[pool][place]);
       Show(plan.service_id, id, one.traffic);

@@ -103,6 +103,7 @@ Statistics StatisticsCollector::Collect(
     ServerHealth state = health(server.slot);
     shown.up = state.up;
     shown.reason = std::move(state.reason);
+    shown.unchanged_s = state.unchanged_s;
     shown.traffic = SumOf(server.slot, threads);
     if (server.slot < rates_.size()) {
       const Rate& rate = rates_[server.slot];

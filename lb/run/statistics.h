@@ -14,14 +14,9 @@
 #include "lb/balancer.h"
 #include "lb/l4/path_context.h"
 #include "lb/l4/plan.h"
+#include "lb/run/server_health.h"
 
 namespace ballast::run {
-
-// Up or down, and why, of the server in a slot.
-struct ServerHealth {
-  bool up = false;
-  std::string reason;
-};
 
 class StatisticsCollector {
  public:

@@ -11,35 +11,12 @@
 #include "io/socket_address.h"
 #include "io/unique_fd.h"
 #include "lb/run/probe_error.h"
+#include "lb/run/probe_socket.h"
 
 namespace ballast::run {
 namespace {
 
 using health::ProbeResult;
-
-template <typename T>
-bool Set(const UniqueFd& fd, int level, int option, const T& value) {
-  return setsockopt(fd.get(), level, option, &value, sizeof(value)) == 0;
-}
-
-// Invalid, and errno says why.
-UniqueFd OpenSocket(const Address& to, const std::optional<Address>& source) {
-  UniqueFd fd(socket(to.is_v4() ? AF_INET : AF_INET6,
-                     SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return fd;
-  if (!Set(fd, SOL_SOCKET, SO_LINGER, linger{.l_onoff = 1, .l_linger = 0})) {
-    return UniqueFd();
-  }
-  Set(fd, IPPROTO_TCP, TCP_QUICKACK, 0);  // Holds the last ACK back.
-  if (source) {
-    // The port is chosen by connect(), which knows that another destination
-    // may share it.
-    Set(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-    const SocketAddress self(Endpoint{*source, 0});
-    if (bind(fd.get(), self.get(), self.length()) != 0) return UniqueFd();
-  }
-  return fd;
-}
 
 }  // namespace
 
@@ -95,8 +72,11 @@ std::optional<ProbeResult> TcpProbes::Start(uint16_t server, uint32_t probe,
 
 std::optional<ProbeResult> TcpProbes::Connect(Connection* connection,
                                               const Endpoint& to) {
-  connection->fd = OpenSocket(to.address, source_.ForTarget(to.address));
+  connection->fd = OpenProbeStream(to.address, source_.ForTarget(to.address));
   if (!connection->fd.valid()) return ProbeResult::kLocalError;
+  const int off = 0;  // Holds the last ACK back.
+  setsockopt(connection->fd.get(), IPPROTO_TCP, TCP_QUICKACK, &off,
+             sizeof(off));
   connection->to = SocketAddress(to);
   connection->aborted = false;
   reactor_.Connect(&connection->operation, connection->fd.get(),

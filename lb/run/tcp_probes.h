@@ -53,6 +53,7 @@ class TcpProbes {
   bool HasPlaceFor(uint16_t server) const {
     return connections_.size() < places_ || connections_.contains(server);
   }
+  bool Holds(uint16_t server) const { return connections_.contains(server); }
   size_t in_flight() const { return connections_.size(); }
 
   // nullopt: under way, OnDone will be called, not from in here. Else what it

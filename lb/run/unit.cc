@@ -67,7 +67,7 @@ absl::Status Unit::Start() {
   BALLAST_RETURN_IF_ERROR(ReadKeys());
   ReactorOptions reactor_options;
   reactor_options.log = log_;
-  reactor_options.buffer_count = 16;  // Nothing here receives streams.
+  reactor_options.buffer_count = 16;  // Health checks alone receive streams.
   if (options_.force_epoll) {
     reactor_options.backend = ReactorOptions::Backend::kEpoll;
   }
@@ -77,7 +77,8 @@ absl::Status Unit::Start() {
                       {.limit = model_->limits.l7_persistence_entries}));
   BALLAST_ASSIGN_OR_RETURN(network_, Network::Open(*model_, log_));
   health_ = std::make_unique<HealthChecker>(
-      *reactor_, [this](uint16_t slot, bool up, health::Reason reason) {
+      *reactor_,
+      [this](uint16_t slot, bool up, health::Reason) {
         const l4::PlanServer* server = plan_->server(slot);
         if (server == nullptr) return;
         const config::VirtualService& service =
@@ -86,9 +87,10 @@ absl::Status Unit::Start() {
             ProtocolName(service.protocol), " ",
             Endpoint{service.address, service.port}.ToString(), " ",
             service.name, ": server ", server->endpoint.ToString(),
-            up ? " up: " : " down: ", health::ReasonText(reason)));
+            up ? " up: " : " down: ", health_->status(slot)->text));
         PostHealth();
-      });
+      },
+      HealthChecker::Options{.source = {}, .following = &following_});
   BALLAST_ASSIGN_OR_RETURN(plan_, BuildPlan(model_));
   SetHealthTargets();
   active_ = model_->ha.mode == ha::Mode::kNone;
@@ -224,14 +226,21 @@ void Unit::SetHealthTargets() {
   for (l4::Slot slot = 0; slot < plan_->service_slots(); ++slot) {
     const l4::PlanService* service = plan_->service(slot);
     if (service == nullptr) continue;
-    for (const l4::Slot server_slot : service->servers) {
+    const config::VirtualService& config = service->config;
+    for (size_t i = 0; i < service->servers.size(); ++i) {
+      const l4::Slot server_slot = service->servers[i];
       Endpoint endpoint = plan_->server(server_slot)->endpoint;
-      if (service->config.check.port != 0) {
-        endpoint.port = service->config.check.port;
+      if (config.check.port != 0) {
+        endpoint.port = config.check.port;
       } else if (endpoint.port == 0) {
-        endpoint.port = service->config.port;
+        endpoint.port = config.port;
       }
-      targets.push_back({server_slot, endpoint, service->config.check});
+      targets.push_back({server_slot, endpoint, config.check,
+                         config::ServerIdentity{config.protocol,
+                                                {config.address, config.port},
+                                                "",
+                                                config.servers[i].endpoint},
+                         config.servers[i].follow});
     }
   }
   health_->SetTargets(targets);
@@ -251,7 +260,7 @@ ServerHealth Unit::HealthOf(l4::Slot slot) const {
                ? ServerHealth{true, "not checked"}
                : ServerHealth{false, "removed"};
   }
-  return {status->up, health::ReasonText(status->reason)};
+  return HealthShown(*status, reactor_->Now());
 }
 
 std::vector<const l4::AllCounters*> Unit::Counters() const {
@@ -328,6 +337,7 @@ absl::Status Unit::ApplyToProxies(const config::Model& model) {
     options.log = log_;
     options.application = options_.application;
     options.networks = network_->local();
+    options.following = &following_;
     options.force_epoll = options_.force_epoll;
     BALLAST_ASSIGN_OR_RETURN(
         proxies_,

@@ -16,6 +16,7 @@
 #include "io/reactor.h"
 #include "lb/balancer.h"
 #include "lb/config/partner_config.h"
+#include "lb/health/following.h"
 #include "lb/l4/address_claim.h"
 #include "lb/l4/plan.h"
 #include "lb/run/health_checker.h"
@@ -135,6 +136,7 @@ class Unit : public Balancer, private Partner::Owner {
   std::shared_ptr<const l4::Plan> plan_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<Reactor> reactor_;
+  health::Following following_;
   std::unique_ptr<HealthChecker> health_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   // Persistence entries of layer 7, and of layer 4 that go by a message.
