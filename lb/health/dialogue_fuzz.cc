@@ -2,15 +2,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/strings/string_view.h"
 #include "io/base/check.h"
 #include "lb/health/binary_dialogue.h"
 #include "lb/health/dialogue_testing.h"
 #include "lb/health/dns_probe.h"
+#include "lb/health/fetch_dialogue.h"
 #include "lb/health/greeting.h"
 #include "lb/health/http_dialogue.h"
 #include "lb/health/ldap_dialogue.h"
+#include "lb/health/load_weights.h"
 #include "lb/health/rdp_dialogue.h"
 
 namespace ballast::health {
@@ -23,24 +26,29 @@ void Fuzz(absl::string_view input) {
   const uint8_t choice = static_cast<uint8_t>(input[0]);
   input.remove_prefix(1);
   const auto make = [&]() -> std::unique_ptr<Dialogue> {
-    switch (choice % 10) {
+    switch (choice % 11) {
       case 6:
-        return std::make_unique<BinaryDialogue>("", "ok", choice / 10);
+        return std::make_unique<BinaryDialogue>("", "ok", choice / 11);
       case 7:
         return std::make_unique<LdapDialogue>();
       case 8:
         return std::make_unique<RdpDialogue>();
       case 9:
         return std::make_unique<HttpDialogue>(check);
+      case 10:
+        return std::make_unique<FetchDialogue>("/", "h", choice,
+                                               std::make_shared<std::string>());
       default:
         return std::make_unique<GreetingDialogue>(
-            static_cast<Greeter>(choice % 10));
+            static_cast<Greeter>(choice % 11));
     }
   };
   const auto whole = Hear(make, input, input.size() + 1, true);
   BALLAST_CHECK(whole.state != Dialogue::State::kGoesOn);
   const auto pieces = Hear(make, input, 1, true);
   BALLAST_CHECK(whole.state == pieces.state);
+  const auto load = ParseLoad(input);
+  BALLAST_CHECK(!load || (*load >= 0 && *load <= kLoadDisabled));
   (void)IsDnsAnswer(
       choice, {reinterpret_cast<const uint8_t*>(input.data()), input.size()});
 }
