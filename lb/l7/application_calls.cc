@@ -38,7 +38,7 @@ std::optional<Denial> ApplicationCalls::CheckedOnRequest(
     CountError("OnRequest", error);
     return Denial{.status = 500};
   }
-  statistics_.answered += answer.has_value();
+  answered_.Add(answer.has_value());
   return answer;
 }
 
@@ -49,7 +49,7 @@ std::optional<PoolChooser::Picked> ApplicationCalls::CheckedPick(
   const auto position = application_->Pick(asked, candidates_);
   if (!position) return std::nullopt;
   const auto picked = pool->PickAt(*position);
-  ++(picked ? statistics_.picked : statistics_.picks_refused);
+  (picked ? picked_ : picks_refused_).Add(1);
   return picked;
 }
 
@@ -65,8 +65,19 @@ bool ApplicationCalls::CheckedOnResponse(const Asked& asked,
 
 void ApplicationCalls::CountError(absl::string_view call,
                                   absl::string_view error) {
-  ++statistics_.errors;
-  statistics_.last_error = absl::StrCat(call, ": ", error);
+  errors_.Add(1);
+  std::string text = absl::StrCat(call, ": ", error);
+  const std::lock_guard lock(mutex_);
+  last_error_.swap(text);
+}
+
+ApplicationStatistics ApplicationCalls::statistics() const {
+  const std::lock_guard lock(mutex_);
+  return {.answered = answered_.value(),
+          .picked = picked_.value(),
+          .picks_refused = picks_refused_.value(),
+          .errors = errors_.value(),
+          .last_error = last_error_};
 }
 
 }  // namespace ballast::l7

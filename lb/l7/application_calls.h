@@ -1,9 +1,13 @@
 // Calls the application of a service on one thread, checks what it does, and
 // counts. Without one, every call is a comparison.
+//
+// Threads  one; statistics(): any.
 #ifndef LB_L7_APPLICATION_CALLS_H_
 #define LB_L7_APPLICATION_CALLS_H_
 
+#include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "io/base/address.h"
@@ -11,6 +15,7 @@
 #include "lb/http/head.h"
 #include "lb/l7/application.h"
 #include "lb/l7/chooser.h"
+#include "lb/l7/counters.h"
 #include "lb/l7/pool_chooser.h"
 
 namespace ballast::l7 {
@@ -40,7 +45,7 @@ class ApplicationCalls {
            CheckedOnResponse(asked, server, response);
   }
 
-  const ApplicationStatistics& statistics() const { return statistics_; }
+  ApplicationStatistics statistics() const;
 
  private:
   std::optional<Denial> CheckedOnRequest(const Asked& asked,
@@ -54,7 +59,12 @@ class ApplicationCalls {
 
   Application* application_;
   std::vector<Candidate> candidates_;  // Kept for its room.
-  ApplicationStatistics statistics_;
+  Counter answered_;
+  Counter picked_;
+  Counter picks_refused_;
+  Counter errors_;
+  mutable std::mutex mutex_;
+  std::string last_error_;  // Under it.
 };
 
 }  // namespace ballast::l7

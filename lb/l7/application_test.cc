@@ -151,7 +151,7 @@ class ApplicationTest : public ::testing::Test {
   void Apply() {
     service_.Apply(kNow, std::make_shared<const ServicePlan>(plan_));
   }
-  const ApplicationStatistics& counted() { return service_.application(); }
+  ApplicationStatistics counted() { return service_.application(); }
 
   // One request of a connection of its own, up to its answer.
   struct Visit {

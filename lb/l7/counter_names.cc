@@ -11,7 +11,8 @@ namespace ballast::l7 {
 
 void AddByName(const Counters& counters,
                std::map<std::string, uint64_t>* sums) {
-  const auto add = [sums](std::string name, uint64_t count) {
+  const auto add = [sums](std::string name, const Counter& counter) {
+    const uint64_t count = counter.value();
     if (count > 0) (*sums)[std::move(name)] += count;
   };
   add("requests", counters.requests);

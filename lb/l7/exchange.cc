@@ -30,7 +30,7 @@ void Exchange::Begin(Instant now, http::RequestHead* request) {
   body_sent_ = request_done_ = passed_on_ = head_passed_ = false;
   fresh_only_ = client_ended_ = server_ended_ = false;
   upgrading_ = MayUpgrade();
-  if (request->upgrade && !upgrading_) ++counters_->upgrades_ignored;
+  if (request->upgrade && !upgrading_) counters_->upgrades_ignored.Add(1);
   http::RemoveNamedByConnection(&request->fields);
   AddForwardingFields(settings_.forwarding, client_, request);
   Choose(now);
@@ -53,7 +53,7 @@ bool Exchange::MayUpgrade() const {  // E5
 void Exchange::Choose(Instant now) {
   auto answer = chooser_->Choose(now, client_, attempt_, request_);
   if (auto* denial = std::get_if<Denial>(&answer)) {
-    ++counters_->denied;
+    counters_->denied.Add(1);
     phase_ = Phase::kDone;
     deadline_ = Instant::Never();
     sink_->OnDenial(*denial, request_->has_body() && !request_done_);
@@ -210,7 +210,7 @@ void Exchange::FailOrRetry(Instant now, Outcome outcome, uint16_t status) {
     return;
   }
   ++attempt_;
-  ++counters_->retries;
+  counters_->retries.Add(1);
   order_close_ = true;
   EndAttempt(now, outcome);
   Choose(now);
@@ -227,7 +227,7 @@ void Exchange::Fail(Instant now, Outcome outcome, uint16_t status) {
 }
 
 void Exchange::EndAttempt(Instant now, Outcome outcome) {
-  ++counters_->outcomes[static_cast<size_t>(outcome)];
+  counters_->outcomes[static_cast<size_t>(outcome)].Add(1);
   if (std::exchange(choice_open_, false)) {
     chooser_->OnEnd(now, connect_.choice, outcome);
   }

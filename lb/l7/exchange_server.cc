@@ -50,7 +50,8 @@ void Exchange::ServerBytes(Instant now, absl::string_view bytes) {
         }
         break;
       case http::Read::kRefused:
-        ++counters_->response_refused[static_cast<size_t>(reader_.refusal())];
+        counters_->response_refused[static_cast<size_t>(reader_.refusal())].Add(
+            1);
         Fail(now, Outcome::kServerInvalid, 502);
         return;
     }
@@ -92,7 +93,7 @@ void Exchange::ReadHead(Instant now) {
 }
 
 void Exchange::ResponseEnd(Instant now, bool clean) {
-  ++counters_->responses;
+  counters_->responses.Add(1);
   sink_->OnEnd(reader_.trailers());
   const bool reusable =  // E4
       clean && request_done_ && reader_.head().keep_alive &&

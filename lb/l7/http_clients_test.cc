@@ -43,7 +43,8 @@ TEST_F(HttpConnectionTest, AnEndInsideABodyIsAnAbort) {
   rig().ClientEnd();
   EXPECT_EQ(rig().TakeLog(), "connect:1 close-server close-client ");
   EXPECT_EQ(
-      counters.request_refused[static_cast<size_t>(http::Refusal::kTruncated)],
+      counters.request_refused[static_cast<size_t>(http::Refusal::kTruncated)]
+          .value(),
       1u);
 }
 
@@ -59,7 +60,7 @@ TEST_F(HttpConnectionTest, AnIdleConnectionIsClosedAfter660Seconds) {
   EXPECT_EQ(rig().TakeLog(), "");
   rig().Pass(absl::Seconds(1));
   EXPECT_EQ(rig().TakeLog(), "close-client ");
-  EXPECT_EQ(counters.idle_closed, 1u);
+  EXPECT_EQ(counters.idle_closed.value(), 1u);
 }
 
 TEST_F(HttpConnectionTest, AHeadHasToArriveInTime) {
@@ -71,7 +72,7 @@ TEST_F(HttpConnectionTest, AHeadHasToArriveInTime) {
   EXPECT_EQ(rig().TakeClient(), "");
   rig().Pass(absl::Seconds(1));
   EXPECT_THAT(rig().TakeClient(), StartsWith("HTTP/1.1 408 "));
-  EXPECT_EQ(counters.heads_timed_out, 1u);
+  EXPECT_EQ(counters.heads_timed_out.value(), 1u);
 }
 
 // LoadMaster behaviour §4.1: the idle timeout is of any silence.
@@ -84,7 +85,7 @@ TEST_F(HttpConnectionTest, AHeadThatIsNotGoneOnWithIsIdle) {
   EXPECT_EQ(rig().TakeClient(), "");
   rig().Pass(absl::Seconds(1));
   EXPECT_THAT(rig().TakeClient(), StartsWith("HTTP/1.1 408 "));
-  EXPECT_EQ(counters.heads_timed_out, 1u);
+  EXPECT_EQ(counters.heads_timed_out.value(), 1u);
 }
 
 TEST_F(HttpConnectionTest, ASilentServerIs504) {

@@ -139,10 +139,10 @@ Orders HttpConnection::Tick(Instant now) {
   switch (state_) {
     case State::kHead:
       if (reader_.started()) {
-        ++counters_->heads_timed_out;
+        counters_->heads_timed_out.Add(1);
         OnDenial({.status = 408}, true);
       } else {
-        ++counters_->idle_closed;
+        counters_->idle_closed.Add(1);
         CloseWhenSent(false);
       }
       break;
@@ -230,8 +230,9 @@ bool HttpConnection::PumpHead(Instant now) {
       }
       if (!client_ended_) return false;
       if (reader_.started()) {
-        ++counters_
-              ->request_refused[static_cast<size_t>(http::Refusal::kTruncated)];
+        counters_
+            ->request_refused[static_cast<size_t>(http::Refusal::kTruncated)]
+            .Add(1);
       }
       CloseWhenSent(false);
       return true;
@@ -248,7 +249,7 @@ bool HttpConnection::PumpHead(Instant now) {
 
 void HttpConnection::StartExchange(Instant now) {
   http::RequestHead& head = reader_.head();
-  ++counters_->requests;
+  counters_->requests.Add(1);
   state_ = State::kBody;
   keep_alive_ = head.keep_alive;
   chunked_ = interim_passed_ = cut_resets_ = false;
@@ -283,8 +284,8 @@ bool HttpConnection::PumpBody(Instant now) {
   switch (reader_.Next(&input_)) {
     case http::Read::kNeedMore:
       if (!client_ended_) return false;
-      ++counters_
-            ->request_refused[static_cast<size_t>(http::Refusal::kTruncated)];
+      counters_->request_refused[static_cast<size_t>(http::Refusal::kTruncated)]
+          .Add(1);
       exchange_.Abandon(now, Outcome::kClientAborted);
       CloseWhenSent(false);
       return true;
@@ -307,7 +308,8 @@ bool HttpConnection::PumpBody(Instant now) {
       if (exchange_.BodyRefused(now)) {
         RefuseRequest();
       } else {
-        ++counters_->request_refused[static_cast<size_t>(reader_.refusal())];
+        counters_->request_refused[static_cast<size_t>(reader_.refusal())].Add(
+            1);
         OnAbort();
       }
       return true;
@@ -348,7 +350,7 @@ bool HttpConnection::MayStillSend() const {
 
 void HttpConnection::RefuseRequest() {
   const http::Refusal refusal = reader_.refusal();
-  ++counters_->request_refused[static_cast<size_t>(refusal)];
+  counters_->request_refused[static_cast<size_t>(refusal)].Add(1);
   OnDenial({.status = http::RefusalStatus(refusal)}, true);
 }
 

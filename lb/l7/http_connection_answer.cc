@@ -89,7 +89,7 @@ void HttpConnection::OnDenial(const Denial& denial, bool close) {
     CloseWhenSent(true);
     return;
   }
-  ++counters_->replies[std::min<size_t>(denial.status / 100, 5)];
+  counters_->replies[std::min<size_t>(denial.status / 100, 5)].Add(1);
   const std::string line =
       absl::StrCat(denial.status, " ", http::ReasonPhrase(denial.status), "\n");
   http::Reply reply{

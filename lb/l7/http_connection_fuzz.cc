@@ -262,8 +262,9 @@ class Run {
         rest.remove_prefix(length);
       }
     }
-    BALLAST_CHECK(finals <= counters_.requests + 1);  // And one refused.
-    BALLAST_CHECK(counters_.responses <= counters_.requests);
+    BALLAST_CHECK(finals <=
+                  counters_.requests.value() + 1);  // And one refused.
+    BALLAST_CHECK(counters_.responses.value() <= counters_.requests.value());
   }
 
   // The method of the n-th whole request; the transcript has it at the

@@ -31,8 +31,8 @@ TEST_F(HttpConnectionTest, OneRequestAndThenAnother) {
   rig().Server(kOk);
   EXPECT_EQ(rig().TakeLog(), "connect:2 release ");
   EXPECT_THAT(rig().chooser.ended, ElementsAre("1 answered", "2 answered"));
-  EXPECT_EQ(counters.requests, 2u);
-  EXPECT_EQ(counters.responses, 2u);
+  EXPECT_EQ(counters.requests.value(), 2u);
+  EXPECT_EQ(counters.responses.value(), 2u);
 }
 
 TEST_F(HttpConnectionTest, PipelinedRequestsAreAnsweredInOrder) {
@@ -53,7 +53,7 @@ TEST_F(HttpConnectionTest, PipelinedRequestsAreAnsweredInOrder) {
             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n"
             "\r\n2");
   // What followed "close" is not answered.
-  EXPECT_EQ(counters.requests, 3u);
+  EXPECT_EQ(counters.requests.value(), 3u);
   EXPECT_TRUE(rig().client_closed);
 }
 
@@ -299,7 +299,7 @@ TEST_F(HttpConnectionTest, OtherProtocolsAreNotUpgradedTo) {
       "Connection: Upgrade, HTTP2-Settings\r\n\r\n");
   rig().Connected();
   EXPECT_EQ(rig().TakeServer(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-  EXPECT_EQ(counters.upgrades_ignored, 1u);
+  EXPECT_EQ(counters.upgrades_ignored.value(), 1u);
 }
 
 TEST_F(HttpConnectionTest, ConnectIsRefusedUnlessAllowed) {

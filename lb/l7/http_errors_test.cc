@@ -27,7 +27,7 @@ TEST_F(HttpConnectionTest, AMalformedRequestIsRefusedAndCounted) {
       counters
           .request_refused[static_cast<size_t>(http::Refusal::kBareLineFeed)],
       1u);
-  EXPECT_EQ(counters.replies[4], 1u);
+  EXPECT_EQ(counters.replies[4].value(), 1u);
   EXPECT_THAT(rig().chooser.asked, IsEmpty());
 }
 
@@ -72,7 +72,7 @@ TEST_F(HttpConnectionTest, ADenialCanKeepTheConnection) {
   rig().Client("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n");
   EXPECT_THAT(rig().TakeClient(), HasSubstr("Connection: close\r\n"));
   EXPECT_EQ(rig().TakeLog(), "linger-close ");
-  EXPECT_EQ(counters.denied, 2u);
+  EXPECT_EQ(counters.denied.value(), 2u);
 }
 
 // LoadMaster behaviour §5.5.
@@ -109,7 +109,7 @@ TEST_F(HttpConnectionTest, ServersThatCannotBeReachedAreReplaced) {
               ElementsAre("POST /a 0", "POST /a 1", "POST /a 2"));
   EXPECT_THAT(rig().chooser.ended,
               ElementsAre("1 connect_failed", "2 connect_failed"));
-  EXPECT_EQ(counters.retries, 2u);
+  EXPECT_EQ(counters.retries.value(), 2u);
 }
 
 TEST_F(HttpConnectionTest, NoServerIs503AndNoAnswerToConnectIs504) {

@@ -27,7 +27,7 @@ class HttpConnectionTest : public testing::Test {
     return *rig_;
   }
   uint64_t outcomes(Outcome outcome) const {
-    return counters.outcomes[static_cast<size_t>(outcome)];
+    return counters.outcomes[static_cast<size_t>(outcome)].value();
   }
 
   HttpSettings settings;

@@ -42,7 +42,7 @@ TEST_F(HttpConnectionTest, AServerWithoutTlsIsReplaced) {
   rig().Failed(Outcome::kTlsNameFailed);
   EXPECT_EQ(rig().TakeLog(), "connect:1 connect:2 connect:3 ");
   EXPECT_EQ(rig().host, "shop.example:8443");
-  EXPECT_EQ(counters.retries, 2u);
+  EXPECT_EQ(counters.retries.value(), 2u);
   EXPECT_EQ(outcomes(Outcome::kTlsFailed), 1u);
   EXPECT_EQ(outcomes(Outcome::kTlsNameFailed), 1u);
   rig().Connected();
@@ -78,7 +78,7 @@ TEST_F(HttpConnectionTest, AStaleConnectionIsTheEndOfOtherRequests) {
     rig().Connected(true);
     rig().ServerEnd();
     EXPECT_THAT(rig().TakeClient(), StartsWith("HTTP/1.1 502 ")) << request;
-    EXPECT_EQ(counters.retries, 0u);
+    EXPECT_EQ(counters.retries.value(), 0u);
   }
 }
 
@@ -96,7 +96,7 @@ TEST_F(HttpConnectionTest, NothingIsRetriedOnceAnswered) {
   rig().TakeClient();
   rig().ServerEnd();
   EXPECT_THAT(rig().TakeClient(), StartsWith("HTTP/1.1 502 "));
-  EXPECT_EQ(counters.retries, 0u);
+  EXPECT_EQ(counters.retries.value(), 0u);
 }
 
 TEST_F(HttpConnectionTest, UnsafeRequestsCanBeKeptOffUsedConnections) {

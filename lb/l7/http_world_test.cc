@@ -76,7 +76,7 @@ class World {
     EXPECT_EQ(got_, sent_);
     EXPECT_EQ(legs, requests);
     EXPECT_EQ(rig.chooser.open, 0);
-    EXPECT_EQ(counters_.responses, static_cast<uint64_t>(requests));
+    EXPECT_EQ(counters_.responses.value(), static_cast<uint64_t>(requests));
   }
 
  private:

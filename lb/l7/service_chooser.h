@@ -96,10 +96,10 @@ class ServiceChooser {
   void SetNetworks(std::shared_ptr<const LocalNetworks> networks) {
     networks_ = std::move(networks);
   }
-  // These two from any thread.
+  // These from any thread.
   bool up() const { return up_.load(std::memory_order_relaxed); }
   const Stats& stats() const { return stats_; }
-  const ApplicationStatistics& application() const {
+  ApplicationStatistics application() const {
     return application_.statistics();
   }
   size_t thread() const { return thread_; }

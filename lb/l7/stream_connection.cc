@@ -33,7 +33,7 @@ Orders StreamConnection::Start(Instant now) {
 void StreamConnection::Choose(Instant now) {
   auto answer = chooser_->Choose(now, client_, attempt_, to_server_.queued());
   if (std::holds_alternative<Denial>(answer)) {
-    ++counters_->denied;
+    counters_->denied.Add(1);
     state_ = State::kClosed;
     order_reset_client_ = true;
     return;
@@ -134,7 +134,7 @@ Orders StreamConnection::Tick(Instant now) {
   } else if (state_ == State::kWaiting && awaits_more_) {
     Choose(now);
   } else if (state_ == State::kWaiting) {
-    ++counters_->idle_closed;
+    counters_->idle_closed.Add(1);
     state_ = State::kClosed;
     order_close_client_ = true;
   } else {
@@ -156,7 +156,7 @@ void StreamConnection::Retry(Instant now, Outcome outcome) {
     return;
   }
   ++attempt_;
-  ++counters_->retries;
+  counters_->retries.Add(1);
   order_close_server_ = true;
   EndAttempt(now, outcome);
   Choose(now);
@@ -164,7 +164,7 @@ void StreamConnection::Retry(Instant now, Outcome outcome) {
 
 void StreamConnection::EndAttempt(Instant now, Outcome outcome) {
   if (!std::exchange(choice_open_, false)) return;
-  ++counters_->outcomes[static_cast<size_t>(outcome)];
+  counters_->outcomes[static_cast<size_t>(outcome)].Add(1);
   chooser_->OnEnd(now, connect_.choice, outcome);
 }
 

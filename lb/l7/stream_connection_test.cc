@@ -182,7 +182,7 @@ TEST_F(StreamConnectionTest, ADenialIsAReset) {
   rig().chooser.script = {Denial{}};
   rig().Client("a");
   EXPECT_EQ(rig().TakeLog(), "reset-client ");
-  EXPECT_EQ(counters.denied, 1u);
+  EXPECT_EQ(counters.denied.value(), 1u);
 }
 
 TEST_F(StreamConnectionTest, IdleStreamsEndAfter660Seconds) {

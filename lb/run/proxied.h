@@ -38,10 +38,10 @@ struct ProxyService {
   config::QualityOfService qos;
   std::shared_ptr<const tls::ServerContext> tls;  // Clients speak TLS.
   std::shared_ptr<const ServerTls> server_tls;    // To servers; null: none.
-  // These two go on over configurations.
+  // These two go on over configurations. What is counted any thread may read.
   std::shared_ptr<l7::ServiceChooser> chooser;
   struct Counted {
-    l7::Counters exchanges;  // The thread's own; the rest any may read.
+    l7::Counters exchanges;
     l7::Counter connections;
     l7::Counter open;
     l7::Counter bytes_in;        // From clients,
@@ -84,18 +84,18 @@ class Proxied {
 
 class ProxiedList {
  public:
-  size_t size() const { return size_; }
+  size_t size() const { return size_.value(); }  // Any thread.
   void Add(Proxied& proxied) {
     proxied.next_ = first_;
     if (first_ != nullptr) first_->previous_ = &proxied;
     first_ = &proxied;
-    ++size_;
+    size_.Add(1);
   }
   void Remove(Proxied& proxied) {
     (proxied.previous_ != nullptr ? proxied.previous_->next_ : first_) =
         proxied.next_;
     if (proxied.next_ != nullptr) proxied.next_->previous_ = proxied.previous_;
-    --size_;
+    size_.Sub(1);
   }
   // `call` may end the one it is given, and no other.
   template <typename Call>
@@ -109,7 +109,7 @@ class ProxiedList {
 
  private:
   Proxied* first_ = nullptr;
-  size_t size_ = 0;
+  l7::Counter size_;
 };
 
 // What the connections of a thread share.

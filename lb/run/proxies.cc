@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <set>
 #include <utility>
 
@@ -14,7 +15,6 @@
 #include "io/file.h"
 #include "io/tcp_socket.h"
 #include "lb/l4/plan.h"
-#include "lb/l7/counter_names.h"
 
 namespace ballast::run {
 namespace {
@@ -98,23 +98,6 @@ std::vector<std::pair<std::string, const config::ServerPool*>> PoolsOf(
   }
   if (pools.empty()) pools.emplace_back("", &service);
   return pools;
-}
-
-void AddEvents(const ProxyThread& thread,
-               std::map<std::string, uint64_t>* sums) {
-  const ProxyThread::Stats stats = thread.stats();
-  const ServerPool::Stats& pool = thread.pool().stats();
-  (*sums)["accepted"] += stats.accepted;
-  (*sums)["open"] += stats.connections;
-  (*sums)["refused_too_many"] += stats.too_many;
-  (*sums)["accept_failed"] += stats.accept_failed;
-  (*sums)["servers_idle"] += thread.pool().size();
-  (*sums)["servers_reused"] += pool.reused;
-  (*sums)["servers_closed"] += pool.closed_by_server;
-  (*sums)["servers_unasked_bytes"] += pool.unasked_bytes;
-  (*sums)["servers_stale"] += pool.stale;
-  (*sums)["servers_too_many"] += pool.too_many;
-  (*sums)["servers_too_old"] += pool.too_old;
 }
 
 }  // namespace
@@ -344,14 +327,28 @@ absl::Status Proxies::Apply(const config::Model& model,
   }
   services_ = std::move(services);
   limiter_->Set(reactor_.Now(), model.l7.limits);
+  std::vector<std::future<void>> applied;
   for (size_t i = 0; i < threads_.size(); ++i) {
-    threads_[i]->Call([&](ProxyThread& thread) {
-      for (const auto& [key, service] : services_) {
-        service.choosers[i]->Apply(thread.Now(), service.plan);
-      }
-      thread.SetServices(std::move(placed[i]));
-    });
+    struct Part {
+      std::shared_ptr<l7::ServiceChooser> chooser;
+      std::shared_ptr<const l7::ServicePlan> plan;
+    };
+    std::vector<Part> parts;
+    for (const auto& [key, service] : services_) {
+      parts.push_back({service.choosers[i], service.plan});
+    }
+    applied.push_back(threads_[i]->PostAlways(
+        [parts = std::move(parts),
+         placed = std::move(placed[i])](ProxyThread& thread) mutable {
+          for (const Part& part : parts) {
+            part.chooser->Apply(thread.Now(), part.plan);
+          }
+          thread.SetServices(std::move(placed));
+        }));
   }
+  const auto patience = std::chrono::steady_clock::now() +
+                        absl::ToChronoMilliseconds(kApplyPatience);
+  for (const auto& one : applied) one.wait_until(patience);
   std::map<ServerName, Server> kept;
   for (auto& [name, server] : servers_) {
     const auto service = services_.find(std::get<0>(name));
@@ -372,12 +369,21 @@ absl::Status Proxies::Apply(const config::Model& model,
 void Proxies::SetNetworks(std::shared_ptr<const l7::LocalNetworks> networks) {
   if (*networks == *networks_) return;
   networks_ = std::move(networks);
-  for (size_t i = 0; i < threads_.size(); ++i) {
-    threads_[i]->Call([&](ProxyThread&) {
-      for (const auto& [key, service] : services_) {
-        service.choosers[i]->SetNetworks(networks_);
-      }
-    });
+  networks_owed_.assign(threads_.size(), true);
+  TellNetworks();
+}
+
+void Proxies::TellNetworks() {
+  for (size_t i = 0; i < networks_owed_.size(); ++i) {
+    if (!networks_owed_[i]) continue;
+    std::vector<std::shared_ptr<l7::ServiceChooser>> choosers;
+    for (const auto& [key, service] : services_) {
+      choosers.push_back(service.choosers[i]);
+    }
+    networks_owed_[i] = !threads_[i]->Post(
+        [choosers = std::move(choosers), networks = networks_](ProxyThread&) {
+          for (const auto& chooser : choosers) chooser->SetNetworks(networks);
+        });
   }
 }
 
@@ -391,15 +397,19 @@ void Proxies::AddTables(std::vector<L7Sync::Table>& tables) const {
 
 void Proxies::Leave() {
   for (const auto& thread : threads_) {
-    thread->Call([](ProxyThread& self) { self.SetServices({}); });
+    leaving_.push_back(
+        thread->PostAlways([](ProxyThread& self) { self.Leave(); }));
   }
 }
 
-bool Proxies::left() {
+bool Proxies::left() const {
   size_t connections = 0;
-  for (const auto& thread : threads_) {
-    thread->Call(
-        [&](ProxyThread& self) { connections += self.stats().connections; });
+  for (size_t i = 0; i < leaving_.size(); ++i) {
+    if (leaving_[i].wait_for(std::chrono::seconds(0)) !=
+        std::future_status::ready) {
+      return false;
+    }
+    connections += threads_[i]->stats().connections;
   }
   return connections == 0;
 }
@@ -498,48 +508,20 @@ void Proxies::Tick(Instant now) {
   if (const auto line = notices_.Take()) {
     options_.log(absl::StrCat("layer 7: ", *line));
   }
+  TellNetworks();
   WatchDrains(now);
   statistics_.Sample(now, services_);
 }
 
-void Proxies::Collect(Statistics* statistics) {
-  const size_t first = statistics->services.size();
+void Proxies::Collect(Statistics* statistics) const {
   statistics_.Collect(
-      services_, *options_.store,
+      services_, threads_, *options_.store,
       [this](uint32_t id) {
         const auto status = health_->status(static_cast<uint16_t>(id));
         if (!status.has_value()) return ServerHealth();
         return HealthShown(*status, reactor_.Now());
       },
       statistics);
-  using Sums = std::map<std::string, uint64_t>;
-  Sums of_all;
-  std::vector<Sums> of_each(services_.size());
-  for (size_t i = 0; i < threads_.size(); ++i) {
-    threads_[i]->Call([&](ProxyThread& thread) {
-      AddEvents(thread, &of_all);
-      size_t at = first;
-      for (const auto& [key, service] : services_) {
-        ServiceStatistics& shown = statistics->services[at];
-        l7::AddByName(service.counted[i]->exchanges, &of_each[at - first]);
-        const l7::ApplicationStatistics& own =
-            service.choosers[i]->application();
-        shown.application.answered += own.answered;
-        shown.application.picked += own.picked;
-        shown.application.picks_refused += own.picks_refused;
-        shown.application.errors += own.errors;
-        if (!own.last_error.empty()) {
-          shown.application.last_error = own.last_error;
-        }
-        ++at;
-      }
-    });
-  }
-  statistics->proxy_events.assign(of_all.begin(), of_all.end());
-  for (size_t i = 0; i < of_each.size(); ++i) {
-    statistics->services[first + i].events.assign(of_each[i].begin(),
-                                                  of_each[i].end());
-  }
 }
 
 }  // namespace ballast::run

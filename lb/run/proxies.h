@@ -5,13 +5,18 @@
 //             is, and so on a unit that stands by too.
 // Errors      Apply() opens every listener before anything changes, and names
 //             the one that cannot be had.
-// Threads     the control thread's. It waits for the proxy threads in Apply(),
-//             Collect() and at the end, and nowhere else.
+// Threads     the control thread's. It waits for no proxy thread but at the
+// end:
+//             one that is busy, in an application's rules say, takes what
+//             Apply() has for it, and news of servers and networks, when it
+//             comes to it. (Apply() gives them kApplyPatience, so that what it
+//             has done is usually in force when it returns.)
 #ifndef LB_RUN_PROXIES_H_
 #define LB_RUN_PROXIES_H_
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "io/base/address.h"
 #include "io/base/instant.h"
 #include "io/base/siphash.h"
@@ -48,6 +54,8 @@ namespace ballast::run {
 
 class Proxies {
  public:
+  static constexpr absl::Duration kApplyPatience = absl::Milliseconds(20);
+
   struct Options {
     std::shared_ptr<persist::KeyStore> store;  // The unit's.
     std::function<void(absl::string_view)> log;
@@ -75,11 +83,11 @@ class Proxies {
   void Tick(Instant now);
   // The host's networks have changed, or are known now.
   void SetNetworks(std::shared_ptr<const l7::LocalNetworks> networks);
-  void Collect(Statistics* statistics);
+  void Collect(Statistics* statistics) const;
   // Before the end: nobody is accepted any more, and connections end when what
   // is under way on them is complete. left(): all have.
   void Leave();
-  bool left();
+  bool left() const;
 
  private:
   using ServiceKey = std::pair<Address, uint16_t>;
@@ -101,12 +109,15 @@ class Proxies {
   void OnHealth(uint16_t id, bool up);
   static ServerNews::Server NewsOf(const ProxiedService& service, uint32_t id,
                                    const Endpoint& endpoint);
+  // Those of the threads that have not heard of networks_.
+  void TellNetworks();
   // Cuts what draining servers have open, where it is time.
   void WatchDrains(Instant now);
 
   Reactor& reactor_;
   const Options options_;
   std::shared_ptr<const l7::LocalNetworks> networks_;
+  std::vector<bool> networks_owed_;  // By thread.
   SipKey persistence_secret_;
   std::vector<tls::TicketKey> ticket_keys_;
   std::vector<SipKey> cookie_secrets_;
@@ -124,6 +135,7 @@ class Proxies {
   std::unique_ptr<ServerNews> news_;
   l7::DrainWatch drains_;
   bool drop_on_fail_ = false;
+  std::vector<std::future<void>> leaving_;  // By thread, from Leave() on.
   ProxyStatistics statistics_;
 };
 

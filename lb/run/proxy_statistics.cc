@@ -1,11 +1,16 @@
 #include "lb/run/proxy_statistics.h"
 
+#include <map>
 #include <string>
+#include <utility>
+
+#include "lb/l7/counter_names.h"
 
 namespace ballast::run {
 namespace {
 
 using l7::ServerCounters;
+using Sums = std::map<std::string, uint64_t>;  // By name.
 
 Traffic TrafficOf(const ProxiedService& service) {
   Traffic sum;
@@ -33,6 +38,43 @@ Traffic TrafficOf(const ServerCounters& server) {
   sum.bytes_in = server.Sum(&ServerCounters::OfThread::bytes_in);
   sum.bytes_out = server.Sum(&ServerCounters::OfThread::bytes_out);
   return sum;
+}
+
+void AddEvents(const ProxyThread& thread, Sums* sums) {
+  const ProxyThread::Stats stats = thread.stats();
+  const ServerPool::Stats pool = thread.pool().stats();
+  (*sums)["accepted"] += stats.accepted;
+  (*sums)["open"] += stats.connections;
+  (*sums)["refused_too_many"] += stats.too_many;
+  (*sums)["accept_failed"] += stats.accept_failed;
+  (*sums)["servers_idle"] += thread.pool().size();
+  (*sums)["servers_reused"] += pool.reused;
+  (*sums)["servers_closed"] += pool.closed_by_server;
+  (*sums)["servers_unasked_bytes"] += pool.unasked_bytes;
+  (*sums)["servers_stale"] += pool.stale;
+  (*sums)["servers_too_many"] += pool.too_many;
+  (*sums)["servers_too_old"] += pool.too_old;
+}
+
+l7::ApplicationStatistics ApplicationOf(const ProxiedService& service) {
+  l7::ApplicationStatistics sum;
+  for (const auto& chooser : service.choosers) {
+    l7::ApplicationStatistics one = chooser->application();
+    sum.answered += one.answered;
+    sum.picked += one.picked;
+    sum.picks_refused += one.picks_refused;
+    sum.errors += one.errors;
+    if (!one.last_error.empty()) sum.last_error = std::move(one.last_error);
+  }
+  return sum;
+}
+
+Sums EventsOf(const ProxiedService& service) {
+  Sums sums;
+  for (const auto& counted : service.counted) {
+    l7::AddByName(counted->exchanges, &sums);
+  }
+  return sums;
 }
 
 }  // namespace
@@ -88,7 +130,8 @@ void ProxyStatistics::Show(uint64_t service, uint32_t server,
 }
 
 void ProxyStatistics::Collect(
-    const ProxiedServices& services, const persist::KeyStore& store,
+    const ProxiedServices& services, const Threads& threads,
+    const persist::KeyStore& store,
     const std::function<ServerHealth(uint32_t id)>& health,
     Statistics* statistics) const {
   for (const auto& [key, service] : services) {
@@ -112,6 +155,9 @@ void ProxyStatistics::Collect(
         shown.limited.emplace_back(l7::LimitReasonName(reason), count);
       }
     }
+    shown.application = ApplicationOf(service);
+    const Sums events = EventsOf(service);
+    shown.events.assign(events.begin(), events.end());
     shown.traffic = TrafficOf(service);
     Show(plan.service_id, 0, shown.traffic);
     service.ForEachServer([&](size_t pool, size_t place, uint32_t id,
@@ -133,6 +179,9 @@ void ProxyStatistics::Collect(
       Show(plan.service_id, id, one.traffic);
     });
   }
+  Sums events;
+  for (const auto& thread : threads) AddEvents(*thread, &events);
+  statistics->proxy_events.assign(events.begin(), events.end());
 }
 
 }  // namespace ballast::run

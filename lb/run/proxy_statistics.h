@@ -1,6 +1,6 @@
 // Statistics of layer 7, summed over its threads' counters, and rates from two
-// looks at them. No thread is asked: what is under way there may be
-// missing from some numbers and not from others.
+// looks at them. No thread is asked: what is under way there may be missing
+// from some numbers and not from others.
 //
 // Threads  the control thread; counters are read while others write them.
 #ifndef LB_RUN_PROXY_STATISTICS_H_
@@ -9,12 +9,15 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "io/base/instant.h"
 #include "lb/balancer.h"
 #include "lb/l7/server_counters.h"
 #include "lb/run/proxied_service.h"
+#include "lb/run/proxy_thread.h"
 #include "lb/run/statistics.h"
 #include "persist/key_store.h"
 
@@ -24,7 +27,9 @@ class ProxyStatistics {
  public:
   // Rates are over the time between the last two calls, about a second apart.
   void Sample(Instant now, const ProxiedServices& services);
-  void Collect(const ProxiedServices& services, const persist::KeyStore& store,
+  using Threads = std::vector<std::unique_ptr<ProxyThread>>;
+  void Collect(const ProxiedServices& services, const Threads& threads,
+               const persist::KeyStore& store,
                const std::function<ServerHealth(uint32_t id)>& health,
                Statistics* statistics) const;
 

@@ -1,7 +1,6 @@
 #include "lb/run/proxy_thread.h"
 
 #include <algorithm>
-#include <future>
 #include <utility>
 
 #include "io/base/check.h"
@@ -48,7 +47,7 @@ struct ProxyThread::Listener {
     } else if (owner == nullptr) {
       delete this;
     } else {
-      ++owner->stats_.accept_failed;
+      owner->accept_failed_.Add(1);
       retry.Set(owner->reactor_->Now() + absl::Milliseconds(100));
     }
   }
@@ -86,17 +85,19 @@ void ProxyThread::Run() {
   }
 }
 
-void ProxyThread::Call(Order order) {
+std::future<void> ProxyThread::PostAlways(Order order) {
   std::promise<void> done;
+  std::future<void> ran = done.get_future();
   {
     const std::lock_guard lock(mutex_);
-    orders_.push_back([&](ProxyThread& self) {
+    orders_.push_back([order = std::move(order),
+                       done = std::move(done)](ProxyThread& self) mutable {
       order(self);
       done.set_value();
     });
   }
   reactor_->Wake();
-  done.get_future().wait();
+  return ran;
 }
 
 bool ProxyThread::Post(Order order) {
@@ -153,6 +154,12 @@ void ProxyThread::SetServices(std::vector<Placed> services) {
   }
 }
 
+void ProxyThread::Leave() {
+  for (Listener* listener : listeners_) listener->Leave();
+  listeners_.clear();
+  context_.list.ForEach([](Proxied& proxied) { proxied.Drain(); });
+}
+
 void ProxyThread::CutServer(uint32_t id, uint64_t service,
                             const Endpoint& server) {
   context_.list.ForEach([&](Proxied& proxied) { proxied.CutServer(id); });
@@ -161,10 +168,10 @@ void ProxyThread::CutServer(uint32_t id, uint64_t service,
 
 void ProxyThread::OnAccepted(Listener& listener, UniqueFd client) {
   if (context_.list.size() >= options_.connections_max) {
-    ++stats_.too_many;
+    too_many_.Add(1);
     return;
   }
-  ++stats_.accepted;
+  accepted_.Add(1);
   StartProxied(context_, listener.service, std::move(client), listener.local);
 }
 
@@ -175,9 +182,10 @@ void ProxyThread::CutAll() {
 }
 
 ProxyThread::Stats ProxyThread::stats() const {
-  Stats stats = stats_;
-  stats.connections = context_.list.size();
-  return stats;
+  return {.accepted = accepted_.value(),
+          .too_many = too_many_.value(),
+          .accept_failed = accept_failed_.value(),
+          .connections = context_.list.size()};
 }
 
 }  // namespace ballast::run

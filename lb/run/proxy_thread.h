@@ -13,9 +13,11 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -24,6 +26,7 @@
 #include "io/base/address.h"
 #include "io/reactor.h"
 #include "io/unique_fd.h"
+#include "lb/l7/counters.h"
 #include "lb/run/notices.h"
 #include "lb/run/proxied.h"
 
@@ -58,21 +61,30 @@ class ProxyThread {
   ProxyThread(const ProxyThread&) = delete;
   ProxyThread& operator=(const ProxyThread&) = delete;
 
-  // Has `order` run on the thread, and waits until it has.
-  void Call(Order order);
-  // The same without waiting. False: kOrdersMax are waiting already.
+  // Has `order` run on the thread, in its turn. False: kOrdersMax are waiting
+  // already.
   bool Post(Order order);
   static constexpr size_t kOrdersMax = 256;
+  // The same however many are waiting: for what is rare. Ready when it has run.
+  std::future<void> PostAlways(Order order);
+  // And waits for it, however long the thread is busy with something else.
+  void Call(Order order) { PostAlways(std::move(order)).wait(); }
 
   // -- On the thread, from an order -------------------------------------------
   void SetServices(std::vector<Placed> services);
+  // The end of the unit: nobody is accepted any more, and connections end when
+  // what is under way is complete, streams by themselves.
+  void Leave();
   // Ends what is open to a server: ServicePlan's id; its service and endpoint
   // are those of idle connections.
   void CutServer(uint32_t id, uint64_t service, const Endpoint& server);
   const ProxiedList& connections() const { return context_.list; }
-  Stats stats() const;
-  const ServerPool& pool() const { return pool_; }
   Instant Now() const { return reactor_->Now(); }
+
+  // -- Any thread, at any time ------------------------------------------------
+  Stats stats() const;
+  // Its stats() and size().
+  const ServerPool& pool() const { return pool_; }
 
  private:
   struct Listener;
@@ -90,7 +102,9 @@ class ProxyThread {
   ProxyContext context_;
   // Each deletes itself when its service has left it.
   std::vector<Listener*> listeners_;
-  Stats stats_;
+  l7::Counter accepted_;
+  l7::Counter too_many_;
+  l7::Counter accept_failed_;
   std::mutex mutex_;
   std::vector<Order> orders_;
   Operation wake_ = Operation::To<&ProxyThread::OnWake>(this);

@@ -25,50 +25,71 @@ void ServerPool::Put(const Key& key, Leg* leg) {
   leg->Trim();
   leg->SetReading(true);
   if (const auto over = idle_.Put(reactor_.Now(), key, HandleOf(leg))) {
-    ++stats_.too_many;
+    counted_.too_many.Add(1);
     LegOf(*over)->Close();
   }
+  CountIdle();
   if (expiry_.deadline() == Instant::Never()) expiry_.Set(idle_.deadline());
 }
 
 Leg* ServerPool::Take(const Key& key) {
+  Leg* taken = nullptr;
   while (const auto handle = idle_.Take(key)) {
     Leg* const leg = LegOf(*handle);
     if (leg->BeginAgain()) {
-      ++stats_.reused;
-      return leg;
+      counted_.reused.Add(1);
+      taken = leg;
+      break;
     }
-    ++stats_.stale;
+    counted_.stale.Add(1);
     leg->Close();
   }
-  return nullptr;
+  CountIdle();
+  return taken;
 }
 
 void ServerPool::CloseAll(uint64_t service, const Endpoint& server) {
   while (const auto handle = idle_.TakeAny(service, server)) {
-    ++stats_.cut;
+    counted_.cut.Add(1);
     LegOf(*handle)->Close();
   }
+  CountIdle();
 }
 
 void ServerPool::OnBytes(Leg& leg, std::span<const uint8_t>) {
-  Close(leg, &Stats::unasked_bytes);
+  Close(leg, &Counted::unasked_bytes);
 }
-void ServerPool::OnEnd(Leg& leg) { Close(leg, &Stats::closed_by_server); }
-void ServerPool::OnGone(Leg& leg) { Close(leg, &Stats::closed_by_server); }
+void ServerPool::OnEnd(Leg& leg) { Close(leg, &Counted::closed_by_server); }
+void ServerPool::OnGone(Leg& leg) { Close(leg, &Counted::closed_by_server); }
 
-void ServerPool::Close(Leg& leg, uint64_t Stats::*reason) {
-  ++(stats_.*reason);
+void ServerPool::Close(Leg& leg, l7::Counter Counted::*reason) {
+  (counted_.*reason).Add(1);
   idle_.Remove(HandleOf(&leg));
+  CountIdle();
   leg.Close();
 }
 
 void ServerPool::Expire() {
   while (const auto handle = idle_.Expire(reactor_.Now())) {
-    ++stats_.too_old;
+    counted_.too_old.Add(1);
     LegOf(*handle)->Close();
   }
+  CountIdle();
   expiry_.Set(idle_.deadline());
+}
+
+void ServerPool::CountIdle() {
+  counted_.idle.Add(idle_.size() - counted_.idle.value());
+}
+
+ServerPool::Stats ServerPool::stats() const {
+  return {.reused = counted_.reused.value(),
+          .closed_by_server = counted_.closed_by_server.value(),
+          .unasked_bytes = counted_.unasked_bytes.value(),
+          .stale = counted_.stale.value(),
+          .too_many = counted_.too_many.value(),
+          .too_old = counted_.too_old.value(),
+          .cut = counted_.cut.value()};
 }
 
 }  // namespace ballast::run

@@ -5,7 +5,7 @@
 //          asked for, is closed; also if that shows only when it is taken, so
 //          that no such bytes answer the next request. (What is on its way
 //          then cannot be told from an answer.)
-// Threads  the reactor's.
+// Threads  the reactor's; stats() and size(): any.
 #ifndef LB_RUN_SERVER_POOL_H_
 #define LB_RUN_SERVER_POOL_H_
 
@@ -14,6 +14,7 @@
 #include <span>
 
 #include "io/reactor.h"
+#include "lb/l7/counters.h"
 #include "lb/l7/upstream_pool.h"
 #include "lb/run/alarm.h"
 #include "lb/run/leg.h"
@@ -47,8 +48,8 @@ class ServerPool final : private Leg::Owner {
   // Those to a server that nothing may go to any more. Port 0: any.
   void CloseAll(uint64_t service, const Endpoint& server);
 
-  size_t size() const { return idle_.size(); }
-  const Stats& stats() const { return stats_; }
+  size_t size() const { return counted_.idle.value(); }
+  Stats stats() const;
 
  private:
   void OnConnected(Leg&) override {}
@@ -56,12 +57,19 @@ class ServerPool final : private Leg::Owner {
   void OnBytes(Leg& leg, std::span<const uint8_t> bytes) override;
   void OnEnd(Leg& leg) override;
   void OnGone(Leg& leg) override;
-  void Close(Leg& leg, uint64_t Stats::*reason);
+  struct Counted {
+    l7::Counter reused, closed_by_server, unasked_bytes, stale;
+    l7::Counter too_many, too_old, cut;
+    l7::Counter idle;  // Now.
+  };
+  void Close(Leg& leg, l7::Counter Counted::*reason);
+  // After any change of idle_.
+  void CountIdle();
   void Expire();
 
   Reactor& reactor_;
   l7::UpstreamPool idle_;
-  Stats stats_;
+  Counted counted_;
   Alarm expiry_{reactor_, [this] { Expire(); }};
 };
 

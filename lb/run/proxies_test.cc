@@ -1,0 +1,187 @@
+// Proxies on the loopback: the control thread is the test's, clients and
+// servers are blocking sockets of its own.
+#include "lb/run/proxies.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "io/base/status_matchers.h"
+#include "io/clock.h"
+#include "io/reactor.h"
+#include "io/socket_address.h"
+#include "io/tcp_socket.h"
+#include "io/unique_fd.h"
+#include "lb/config/load.h"
+#include "lb/config/validate.h"
+#include "lb/l7/application.h"
+#include "persist/key_store.h"
+
+namespace ballast::run {
+namespace {
+
+Endpoint LocalOf(const UniqueFd& fd) {
+  return SocketAddress::Local(fd.get()).endpoint();
+}
+UniqueFd Listen() { return ListenTcp(*Endpoint::Parse("127.0.0.1:0")).value(); }
+bool Readable(const UniqueFd& fd, absl::Duration patience) {
+  pollfd waited = {fd.get(), POLLIN, 0};
+  return poll(&waited, 1,
+              static_cast<int>(absl::ToInt64Milliseconds(patience))) == 1;
+}
+UniqueFd Connect(const Endpoint& to) {
+  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const SocketAddress address(to);
+  EXPECT_EQ(connect(fd.get(), address.get(), address.length()), 0);
+  return fd;
+}
+void Send(const UniqueFd& fd, absl::string_view text) {
+  EXPECT_EQ(send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(text.size()));
+}
+// "" at the end of the stream, "(reset)" or "(nothing)".
+std::string Receive(const UniqueFd& fd) {
+  if (!Readable(fd, absl::Seconds(10))) return "(nothing)";
+  std::array<char, 4096> bytes;
+  const ssize_t size = recv(fd.get(), bytes.data(), bytes.size(), 0);
+  if (size < 0) return "(reset)";
+  return std::string(bytes.data(), static_cast<size_t>(size));
+}
+
+// Stands still in each request until it is let go.
+struct Gate : l7::Application {
+  explicit Gate(std::atomic<int>* standing, std::shared_future<void> go)
+      : standing(standing), go(std::move(go)) {}
+  std::optional<l7::Denial> OnRequest(const l7::Asked&,
+                                      l7::FieldEditor&) override {
+    ++*standing;
+    go.wait();
+    return l7::Denial{.status = 204};
+  }
+  std::atomic<int>* standing;
+  std::shared_future<void> go;
+};
+
+class ProxiesTest : public ::testing::Test {
+ protected:
+  ProxiesTest() { reactor_ = MakeReactor().value(); }
+
+  // A service on a port of the loopback that was free a moment ago.
+  void Start(const std::string& l7, const std::string& fields,
+             const std::string& unit = "",
+             l7::ApplicationFactory application = nullptr) {
+    at_ = LocalOf(Listen());
+    text_ = absl::StrCat(
+        unit, " virtual_services { address: '127.0.0.1' port: ", at_.port,
+        " l7 { host_address: true ", l7, " } health_check { type: NONE } ",
+        fields, " }");
+    auto made =
+        Proxies::Create(*reactor_,
+                        {.store = *persist::KeyStore::Create({.limit = 1000}),
+                         .log = [](absl::string_view) {},
+                         .application = std::move(application),
+                         .networks = std::make_shared<l7::LocalNetworks>()},
+                        *Model(), {{}});
+    ASSERT_THAT(made, IsOk());
+    proxies_ = *std::move(made);
+  }
+  std::shared_ptr<const config::Model> Model() const {
+    const auto parsed = config::ParseConfig(text_);
+    EXPECT_THAT(parsed, IsOk());
+    const config::Validated validated = config::Validate(*parsed, 1);
+    EXPECT_NE(validated.model, nullptr) << config::Report(validated);
+    return validated.model;
+  }
+  static std::string Server(const UniqueFd& listener) {
+    return absl::StrCat("real_servers { address: '127.0.0.1' port: ",
+                        LocalOf(listener).port, " }");
+  }
+  Statistics Collect() const {
+    Statistics statistics;
+    proxies_->Collect(&statistics);
+    return statistics;
+  }
+  static uint64_t Count(
+      const std::vector<std::pair<std::string, uint64_t>>& events,
+      absl::string_view name) {
+    for (const auto& [known, count] : events) {
+      if (known == name) return count;
+    }
+    return 0;
+  }
+  // Of the service; of the unit.
+  uint64_t Event(absl::string_view name) const {
+    return Count(Collect().services.at(0).events, name);
+  }
+  uint64_t UnitEvent(absl::string_view name) const {
+    return Count(Collect().proxy_events, name);
+  }
+  template <typename Condition>
+  static bool Eventually(Condition condition) {
+    const Instant end = MonotonicNow() + absl::Seconds(10);
+    while (!condition()) {
+      if (MonotonicNow() > end) return false;
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    return true;
+  }
+
+  std::unique_ptr<Reactor> reactor_;
+  std::string text_;
+  std::unique_ptr<Proxies> proxies_;
+  Endpoint at_;
+};
+
+// -- Threads ------------------------------------------------------------------
+
+TEST_F(ProxiesTest, NobodyWaitsForAThreadThatIsBusy) {
+  std::atomic<int> standing = 0;
+  std::promise<void> go;
+  std::shared_future<void> gone = go.get_future().share();
+  const UniqueFd server = Listen();
+  Start("", Server(server), "",
+        [&](int) { return std::make_unique<Gate>(&standing, gone); });
+  const UniqueFd client = Connect(at_);
+  Send(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(Eventually([&] { return standing == 1; }));
+  // However that ends, the test does.
+  std::atomic<bool> late = false;
+  std::promise<void> done;
+  std::thread watch([&, over = done.get_future()] {
+    late = over.wait_for(std::chrono::seconds(5)) != std::future_status::ready;
+    go.set_value();
+  });
+  const Statistics statistics = Collect();
+  EXPECT_EQ(statistics.services.at(0).traffic.open_connections, 1u);
+  EXPECT_EQ(Count(statistics.proxy_events, "accepted"), 1u);
+  EXPECT_EQ(Count(statistics.services.at(0).events, "requests"), 1u);
+  proxies_->SetNetworks(std::make_shared<l7::LocalNetworks>(
+      std::vector<Prefix>(), std::vector<Address>{Address::V4(1)}));
+  EXPECT_THAT(proxies_->Apply(*Model(), {{}}), IsOk());
+  proxies_->Tick(MonotonicNow());
+  proxies_->Leave();
+  EXPECT_FALSE(proxies_->left());
+  done.set_value();
+  watch.join();
+  EXPECT_FALSE(late);
+  EXPECT_THAT(Receive(client), ::testing::StartsWith("HTTP/1.1 204 "));
+  EXPECT_TRUE(Eventually([&] { return proxies_->left(); }));
+  EXPECT_EQ(Collect().services.at(0).application.answered, 1u);
+}
+
+}  // namespace
+}  // namespace ballast::run
