@@ -76,7 +76,9 @@ struct ServiceStatistics {
   uint64_t keyless = 0;
   std::vector<ServerStatistics> servers;
   // Of a proxy (layer 7): requests, how they ended, what was refused and why;
-  // by name, those that occurred.
+  // by name, those that occurred. client_tls_X and server_tls_X: TLS that failed
+  // with clients, and with servers at the handshake; X is a reason as
+  // tls::SessionErrorName() has it, or "unfinished" (reset, or too slow).
   std::vector<std::pair<std::string, uint64_t>> events;
 };
 
@@ -148,6 +150,8 @@ struct Statistics {
   uint64_t kernel_receive_dropped = 0;
   uint64_t kernel_send_refused = 0;
   // Of all proxies (layer 7): clients' connections, and idle ones to servers.
+  // limits_clients_full: times a client passed without limits of its own, since
+  // too many others had some.
   std::vector<std::pair<std::string, uint64_t>> proxy_events;
   uint64_t generation = 0;
   bool active = false;

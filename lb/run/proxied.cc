@@ -189,7 +189,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   void OnGone(Leg& leg) override {
     if (&leg == client_) {
       if (leg.tls() != nullptr) {
-        ++service_->counted->client_tls_failed[ErrorOf(*leg.tls())];
+        CountFailed(*leg.tls(), service_->counted->client_tls_failed);
       }
       return Do(codec_.ClientGone(Now()));
     }
@@ -295,14 +295,20 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     clients_name_ = service_->server_tls->Name(
         order.host, choice_.server.address, key_.name);
   }
-  static size_t ErrorOf(const tls::Session& session) {
-    return static_cast<size_t>(session.error());
+  static void CountFailed(const tls::Session& session,
+                          ProxyService::Counted::TlsFailed& failed) {
+    // What ended on an open session was no failure of TLS.
+    if (session.error() == tls::SessionError::kNone &&
+        session.state() != tls::SessionState::kHandshake) {
+      return;
+    }
+    failed[static_cast<size_t>(session.error())].Add(1);
   }
   // Why `leg` is not connected.
   l7::Outcome Failed(const Leg& leg) {
     if (!leg.reached()) return l7::Outcome::kConnectFailed;
     const tls::Session& session = *leg.tls();
-    ++service_->counted->server_tls_failed[ErrorOf(session)];
+    CountFailed(session, service_->counted->server_tls_failed);
     if (context_.notices != nullptr) {
       context_.notices->Put([&] {
         return absl::StrCat("no TLS with server ", choice_.server.ToString(),

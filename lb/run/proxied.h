@@ -48,9 +48,10 @@ struct ProxyService {
     l7::Counter bytes_out;       // to them.
     l7::Counter connect_errors;  // Sockets that could not be made.
     // TLS that failed, by tls::SessionError: with clients, and with servers
-    // before anything was sent to them.
-    std::array<uint64_t, tls::kSessionErrorCount> client_tls_failed{};
-    std::array<uint64_t, tls::kSessionErrorCount> server_tls_failed{};
+    // before anything was sent to them. kNone: reset, or not done in time.
+    using TlsFailed = std::array<l7::Counter, tls::kSessionErrorCount>;
+    TlsFailed client_tls_failed{};
+    TlsFailed server_tls_failed{};
   };
   std::shared_ptr<Counted> counted;
   std::shared_ptr<l7::LimitedService> limits;  // Of all threads; null: none.

@@ -515,7 +515,7 @@ void Proxies::Tick(Instant now) {
 
 void Proxies::Collect(Statistics* statistics) const {
   statistics_.Collect(
-      services_, threads_, *options_.store,
+      services_, threads_, *limiter_, *options_.store,
       [this](uint32_t id) {
         const auto status = health_->status(static_cast<uint16_t>(id));
         if (!status.has_value()) return ServerHealth();

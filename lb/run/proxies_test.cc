@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
@@ -29,6 +30,7 @@
 #include "lb/config/load.h"
 #include "lb/config/validate.h"
 #include "lb/l7/application.h"
+#include "lb/tls/tls_testing.h"
 #include "persist/key_store.h"
 
 namespace ballast::run {
@@ -43,8 +45,14 @@ bool Readable(const UniqueFd& fd, absl::Duration patience) {
   return poll(&waited, 1,
               static_cast<int>(absl::ToInt64Milliseconds(patience))) == 1;
 }
-UniqueFd Connect(const Endpoint& to) {
+UniqueFd Accept(const UniqueFd& listener) {
+  EXPECT_TRUE(Readable(listener, absl::Seconds(10)));
+  return UniqueFd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+}
+UniqueFd Connect(const Endpoint& to, const Address& from = Address::V4(0)) {
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const SocketAddress source(Endpoint{from, 0});
+  EXPECT_EQ(bind(fd.get(), source.get(), source.length()), 0);
   const SocketAddress address(to);
   EXPECT_EQ(connect(fd.get(), address.get(), address.length()), 0);
   return fd;
@@ -181,6 +189,64 @@ TEST_F(ProxiesTest, NobodyWaitsForAThreadThatIsBusy) {
   EXPECT_THAT(Receive(client), ::testing::StartsWith("HTTP/1.1 204 "));
   EXPECT_TRUE(Eventually([&] { return proxies_->left(); }));
   EXPECT_EQ(Collect().services.at(0).application.answered, 1u);
+}
+
+// -- Statistics ---------------------------------------------------------------
+
+TEST_F(ProxiesTest, WhyTlsFailedWithClientsIsCounted) {
+  const UniqueFd server = Listen();
+  Start(absl::StrCat("tls { certificates { chain: '",
+                     absl::CEscape(tls::TestFile("one.pem")), "' key: '",
+                     absl::CEscape(tls::TestFile("one.key.pem")), "' } }"),
+        Server(server));
+  {
+    const UniqueFd plain = Connect(at_);
+    Send(plain, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    while (Receive(plain).size() > 1) {  // An alert, perhaps.
+    }
+  }
+  EXPECT_TRUE(Eventually([&] { return Event("client_tls_not_tls") == 1; }));
+  Connect(at_);
+  EXPECT_TRUE(Eventually([&] { return Event("client_tls_truncated") == 1; }));
+  {
+    const UniqueFd reset = Connect(at_);
+    EXPECT_TRUE(Eventually([&] { return UnitEvent("open") == 1; }));
+    const linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(reset.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  }
+  EXPECT_TRUE(Eventually([&] { return Event("client_tls_unfinished") == 1; }));
+}
+
+TEST_F(ProxiesTest, WhyTlsFailedWithServersIsCounted) {
+  const UniqueFd server = Listen();
+  Start("reencrypt { no_verify: true }", Server(server));
+  const UniqueFd client = Connect(at_);
+  Send(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  constexpr int kTries = 3;  // l7/settings.h.
+  for (int i = 0; i < kTries; ++i) {
+    const UniqueFd plain = Accept(server);
+    Receive(plain);
+    Send(plain, "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    Receive(plain);
+  }
+  EXPECT_THAT(Receive(client), ::testing::StartsWith("HTTP/1.1 502 "));
+  EXPECT_EQ(Event("server_tls_not_tls"), 3u);
+  EXPECT_EQ(Event("client_tls_unfinished"), 0u);
+}
+
+TEST_F(ProxiesTest, ClientsWithoutLimitsForWantOfRoomAreCounted) {
+  Start("limits { client_connections_per_second: 1 }", Server(Listen()),
+        "limits { l7_connections: 16 }");  // Twice as many have a place.
+  EXPECT_EQ(UnitEvent("limits_clients_full"), 0u);
+  for (uint32_t i = 1; i < 2000; ++i) {
+    {
+      const UniqueFd client = Connect(at_, Address::V4(0x7f000100 + i));
+      Send(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+      Receive(client);
+    }
+    if (UnitEvent("limits_clients_full") > 0) break;
+  }
+  EXPECT_GT(UnitEvent("limits_clients_full"), 0u);
 }
 
 }  // namespace

@@ -4,7 +4,10 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "lb/l7/counter_names.h"
+#include "lb/tls/session.h"
 
 namespace ballast::run {
 namespace {
@@ -69,10 +72,25 @@ l7::ApplicationStatistics ApplicationOf(const ProxiedService& service) {
   return sum;
 }
 
+void AddTlsFailed(absl::string_view with,
+                  const ProxyService::Counted::TlsFailed& failed, Sums* sums) {
+  for (size_t i = 0; i < failed.size(); ++i) {
+    const uint64_t count = failed[i].value();
+    if (count == 0) continue;
+    const auto error = static_cast<tls::SessionError>(i);
+    (*sums)[absl::StrCat(with, "_tls_",
+                         error == tls::SessionError::kNone
+                             ? "unfinished"
+                             : tls::SessionErrorName(error))] += count;
+  }
+}
+
 Sums EventsOf(const ProxiedService& service) {
   Sums sums;
   for (const auto& counted : service.counted) {
     l7::AddByName(counted->exchanges, &sums);
+    AddTlsFailed("client", counted->client_tls_failed, &sums);
+    AddTlsFailed("server", counted->server_tls_failed, &sums);
   }
   return sums;
 }
@@ -131,7 +149,7 @@ void ProxyStatistics::Show(uint64_t service, uint32_t server,
 
 void ProxyStatistics::Collect(
     const ProxiedServices& services, const Threads& threads,
-    const persist::KeyStore& store,
+    const l7::Limiter& limiter, const persist::KeyStore& store,
     const std::function<ServerHealth(uint32_t id)>& health,
     Statistics* statistics) const {
   for (const auto& [key, service] : services) {
@@ -181,6 +199,9 @@ void ProxyStatistics::Collect(
   }
   Sums events;
   for (const auto& thread : threads) AddEvents(*thread, &events);
+  if (const uint64_t full = limiter.clients_full()) {
+    events["limits_clients_full"] = full;
+  }
   statistics->proxy_events.assign(events.begin(), events.end());
 }
 

@@ -15,6 +15,7 @@
 
 #include "io/base/instant.h"
 #include "lb/balancer.h"
+#include "lb/l7/limiter.h"
 #include "lb/l7/server_counters.h"
 #include "lb/run/proxied_service.h"
 #include "lb/run/proxy_thread.h"
@@ -29,7 +30,7 @@ class ProxyStatistics {
   void Sample(Instant now, const ProxiedServices& services);
   using Threads = std::vector<std::unique_ptr<ProxyThread>>;
   void Collect(const ProxiedServices& services, const Threads& threads,
-               const persist::KeyStore& store,
+               const l7::Limiter& limiter, const persist::KeyStore& store,
                const std::function<ServerHealth(uint32_t id)>& health,
                Statistics* statistics) const;
 
