@@ -42,6 +42,7 @@ void PoolChooser::Apply(Instant now, const config::ServerPool& pool,
       servers[i].drains_since = now;
     }
   }
+  Uncount(ids);
   config_ = pool;
   servers_ = std::move(servers);
   positions_.clear();
@@ -64,6 +65,13 @@ void PoolChooser::Apply(Instant now, const config::ServerPool& pool,
   next_foreign_ = others ? now : Instant::Never();
   for (size_t i = 0; i < servers_.size(); ++i) UpdateFull(i);
   UpdateUp();
+}
+
+void PoolChooser::Uncount(std::span<const uint32_t> ids) {
+  for (const Server& server : servers_) {
+    if (std::find(ids.begin(), ids.end(), server.id) != ids.end()) continue;
+    server.counters->of(thread_).open.Sub(server.open);
+  }
 }
 
 void PoolChooser::UpdateForeign(Instant now) {

@@ -53,6 +53,9 @@ class PoolChooser {
   void Apply(Instant now, const config::ServerPool& pool,
              std::span<const uint32_t> ids, const Counters& counters = {});
 
+  // It will not be asked again: what is open here is counted no more.
+  void Leave() { Uncount({}); }
+
   // A server for something new. `hash` is for the schedules by hash. nullopt:
   // C2, and no sorry server.
   struct Picked {
@@ -99,6 +102,8 @@ class PoolChooser {
   uint64_t OpenElsewhere(size_t position) const {
     return servers_[position].counters->OpenElsewhere(thread_);
   }
+  // What is open to those that are not among `ids` is counted no more.
+  void Uncount(std::span<const uint32_t> ids);
   void UpdateForeign(Instant now);
   bool Schedulable(size_t position) const;
   bool Full(size_t position) const;

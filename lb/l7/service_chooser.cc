@@ -115,9 +115,11 @@ void ServiceChooser::Apply(Instant now,
       pools_[i].cookies.emplace(plan_->service_id, plan_->cookie_secrets);
     }
   }
+  for (Pool& gone : old) gone.chooser.Leave();
   config::ServerPool shared;
   shared.schedule = plan_->config.schedule;
   std::vector<uint32_t> ids;
+  PoolChooser::Counters counters;
   for (size_t i = 0; i < subs.size(); ++i) {
     if (!subs[i].matches.empty()) continue;
     config::RealServer server;
@@ -126,8 +128,11 @@ void ServiceChooser::Apply(Instant now,
     if (!subs[i].enabled) server.state = config::AdminState::kDisabled;
     shared.servers.push_back(server);
     ids.push_back(pools_[i].number);
+    if (!plan_->sub_counters.empty()) {
+      counters.push_back(plan_->sub_counters[i]);
+    }
   }
-  shared_.Apply(now, shared, ids);
+  shared_.Apply(now, shared, ids, counters);
   UpdateShared(now);
 }
 

@@ -67,6 +67,9 @@ struct ServicePlan {
   std::vector<uint32_t> tables;
   // As the ids; empty: one thread, which has its own.
   std::vector<PoolChooser::Counters> counters;
+  // The same of the sub services themselves; empty: as above, or there are
+  // none.
+  PoolChooser::Counters sub_counters;
   persist::UnitSettings persistence;
   SipKey secret;  // The pair's: of persistence keys, and of URL hash.
   std::vector<SipKey> cookie_secrets;  // The newest first.

@@ -55,9 +55,11 @@ class ServiceChooserTest : public ::testing::Test {
   // One connection of a client.
   struct Visit {
     Visit(ServiceChooserTest& t, const char* client)
+        : Visit(t, client, t.service_) {}
+    Visit(ServiceChooserTest& t, const char* client, ServiceChooser& service)
         : test(t),
           client{{Ip(client), 40000}, {Ip("192.0.2.1"), 80}, false},
-          chooser(t.service_, 77) {}
+          chooser(service, 77) {}
 
     // The server's number, 0 the sorry server, or the negative status. Its
     // answer has `response_fields`.

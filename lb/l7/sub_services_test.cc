@@ -111,15 +111,16 @@ TEST_F(SubServicesTest, UrlsReachEveryServerOfEverySubService) {
 class SubServicesOpenTest : public SubServicesTest {
  protected:
   struct Held {
-    explicit Held(SubServicesOpenTest& test)
-        : visit(test, "198.51.100.9"), reader(http::Limits()) {}
+    Held(SubServicesOpenTest& test, ServiceChooser& service)
+        : visit(test, "198.51.100.9", service), reader(http::Limits()) {}
     Visit visit;
     http::RequestReader reader;
     ServerChoice choice;
   };
   // 0: nobody took it.
-  int Hold(const std::string& target) {
-    auto held = std::make_unique<Held>(*this);
+  int Hold(const std::string& target) { return Hold(target, service_); }
+  int Hold(const std::string& target, ServiceChooser& service) {
+    auto held = std::make_unique<Held>(*this, service);
     const std::string text =
         absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: h\r\n\r\n");
     absl::string_view input = text;
@@ -154,6 +155,61 @@ TEST_F(SubServicesOpenTest, ALimitOfConnectionsHolds) {
   plan_.config.l7->sub_services[2].connection_limit = 2;
   Apply();
   EXPECT_EQ(Hold("/"), 0);
+}
+
+// Of the unit, whose threads are these two.
+TEST_F(SubServicesOpenTest, ALimitOfConnectionsHoldsOverAllThreads) {
+  for (int i = 0; i < 3; ++i) {
+    plan_.counters.push_back({std::make_shared<ServerCounters>(2)});
+    plan_.sub_counters.push_back(std::make_shared<ServerCounters>(2));
+  }
+  auto& subs = plan_.config.l7->sub_services;
+  subs[1].connection_limit = 2;
+  ServiceChooser other(nullptr, 1);
+  const auto apply = [&] {
+    Apply();
+    other.Apply(now_, std::make_shared<const ServicePlan>(plan_));
+  };
+  apply();
+  EXPECT_EQ(Hold("/", other), 2);
+  EXPECT_EQ(Hold("/"), 2);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(Hold("/"), 3);
+  End(0);
+  now_ += PoolChooser::kForeignPause;
+  EXPECT_EQ(Hold("/"), 2);
+  EXPECT_EQ(Hold("/"), 3);
+  // A server inside, by its own limit.
+  subs[2].servers[0].connection_limit = 6;
+  apply();
+  EXPECT_EQ(Hold("/", other), 3);
+  EXPECT_EQ(Hold("/", other), 0);
+}
+
+// It takes its open ones with it when it goes.
+TEST_F(SubServicesOpenTest, WhatIsOpenAtOneThatWentIsNotCounted) {
+  auto& subs = plan_.config.l7->sub_services;
+  for (int i = 0; i < 3; ++i) {
+    plan_.counters.push_back({std::make_shared<ServerCounters>(2)});
+    plan_.sub_counters.push_back(std::make_shared<ServerCounters>(2));
+  }
+  subs[1].connection_limit = 1;
+  Apply();
+  EXPECT_EQ(Hold("/"), 2);
+  EXPECT_EQ(Open(2), 1u);
+  subs[1].matches = {{.path_prefix = "/none"}};
+  Apply();
+  EXPECT_EQ(Open(2), 1u);
+  EXPECT_EQ(plan_.sub_counters[1]->Sum(&ServerCounters::OfThread::open), 0u);
+  const auto gone = service_.counters(2);
+  subs.resize(1);
+  plan_.ids.resize(1);
+  plan_.tables.resize(1);
+  plan_.counters.resize(1);
+  plan_.sub_counters.resize(1);
+  Apply();
+  EXPECT_EQ(gone->Sum(&ServerCounters::OfThread::open), 0u);
+  End(0);
+  EXPECT_EQ(gone->Sum(&ServerCounters::OfThread::open), 0u);
 }
 
 TEST_F(SubServicesOpenTest, LeastConnectionCountsThem) {

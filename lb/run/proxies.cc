@@ -218,6 +218,12 @@ std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
       counters.push_back(known.counters);
     }
     plan->tables.push_back(TableOf(key, shared ? std::string() : name));
+    if (config.l7->sub_services.empty()) continue;
+    auto& own = sub_counters_[{key, name}];
+    if (own == nullptr) {
+      own = std::make_shared<l7::ServerCounters>(threads_.size());
+    }
+    plan->sub_counters.push_back(own);
   }
   plan->persistence = UnitSettingsOf(model.l7);
   plan->real_servers_are_local = model.l7.real_servers_are_local;
@@ -349,6 +355,14 @@ absl::Status Proxies::Apply(const config::Model& model,
   const auto patience = std::chrono::steady_clock::now() +
                         absl::ToChronoMilliseconds(kApplyPatience);
   for (const auto& one : applied) one.wait_until(patience);
+  ForgetOthers();
+  drop_on_fail_ = model.drop_on_fail;
+  SetHealthTargets();
+  WatchDrains(reactor_.Now());
+  return absl::OkStatus();
+}
+
+void Proxies::ForgetOthers() {
   std::map<ServerName, Server> kept;
   for (auto& [name, server] : servers_) {
     const auto service = services_.find(std::get<0>(name));
@@ -360,10 +374,12 @@ absl::Status Proxies::Apply(const config::Model& model,
     }
   }
   servers_ = std::move(kept);
-  drop_on_fail_ = model.drop_on_fail;
-  SetHealthTargets();
-  WatchDrains(reactor_.Now());
-  return absl::OkStatus();
+  std::erase_if(sub_counters_, [this](const auto& one) {
+    const auto service = services_.find(one.first.first);
+    if (service == services_.end()) return true;
+    const auto& used = service->second.plan->sub_counters;
+    return std::find(used.begin(), used.end(), one.second) == used.end();
+  });
 }
 
 void Proxies::SetNetworks(std::shared_ptr<const l7::LocalNetworks> networks) {

@@ -104,6 +104,8 @@ class Proxies {
   std::shared_ptr<const l7::ServicePlan> MakePlan(
       const config::Model& model, const config::VirtualService& config);
   const Server& ServerOf(const ServerName& name);
+  // Forgets the numbers and counters of what is not in services_ any more.
+  void ForgetOthers();
   uint32_t TableOf(const ServiceKey& service, const std::string& sub);
   void SetHealthTargets();
   void OnHealth(uint16_t id, bool up);
@@ -125,7 +127,11 @@ class Proxies {
   ProxiedServices services_;
   std::map<ServerName, Server> servers_;
   uint16_t next_id_ = 1;
+  // By service and sub service.
   std::map<std::pair<ServiceKey, std::string>, uint32_t> tables_;
+  std::map<std::pair<ServiceKey, std::string>,
+           std::shared_ptr<l7::ServerCounters>>
+      sub_counters_;
   std::unique_ptr<HealthChecker> health_;
   // By thread; outlives it.
   std::vector<std::unique_ptr<l7::Application>> applications_;

@@ -191,6 +191,26 @@ TEST_F(ProxiesTest, NobodyWaitsForAThreadThatIsBusy) {
   EXPECT_EQ(Collect().services.at(0).application.answered, 1u);
 }
 
+TEST_F(ProxiesTest, ASubServicesLimitIsTheUnits) {
+  const UniqueFd server = Listen();
+  Start(absl::StrCat("sub_services { name: 'a' connection_limit: 3 "
+                     "health_check { type: NONE } ",
+                     Server(server), " }"),
+        "", "threads: 4");
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 16; ++i) {
+    clients.push_back(Connect(at_));
+    Send(clients.back(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    // The server takes its time with all it gets.
+    EXPECT_TRUE(Eventually([&] {
+      const ServiceStatistics service = Collect().services.at(0);
+      const uint64_t open = service.servers.at(0).traffic.open_connections;
+      return open + Count(service.events, "denied") == clients.size();
+    }));
+  }
+  EXPECT_EQ(Event("denied"), 13u);
+}
+
 // -- Statistics ---------------------------------------------------------------
 
 TEST_F(ProxiesTest, WhyTlsFailedWithClientsIsCounted) {
