@@ -25,6 +25,7 @@ StreamConnection::StreamConnection(const StreamSettings& settings,
       deadline_(now + settings.idle_timeout) {}
 
 Orders StreamConnection::Start(Instant now) {
+  if (state_ == State::kClosed) return Give(now);
   BALLAST_CHECK(state_ == State::kWaiting);
   if (settings_.server_speaks_first) Choose(now);
   return Give(now);

@@ -32,7 +32,8 @@ class StreamConnection {
   StreamConnection(const StreamConnection&) = delete;
   StreamConnection& operator=(const StreamConnection&) = delete;
 
-  Orders Start(Instant now);  // First.
+  // First, but for Tick(), Drop() and ClientGone().
+  Orders Start(Instant now);
   Orders ClientBytes(Instant now, std::span<const uint8_t> bytes);
   Orders ClientEnd(Instant now);
   Orders ClientGone(Instant now);

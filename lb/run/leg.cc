@@ -19,7 +19,9 @@ Leg::Leg(Reactor& reactor, Owner& owner, UniqueFd fd,
       owner_(&owner),
       fd_(std::move(fd)),
       tls_(std::move(tls)) {
-  if (tls_ != nullptr) alarm_.Set(reactor_.Now() + kHandshakeTime);
+  if (tls_ == nullptr) return;
+  handshaking_ = true;
+  alarm_.Set(reactor_.Now() + kHandshakeTime);
 }
 
 template <typename Call>
@@ -61,7 +63,6 @@ void Leg::Trim() {
 }
 
 void Leg::Connect(const Endpoint& to) {
-  handshaking_ = tls_ != nullptr;
   alarm_.Set(Instant::Never());
   to_ = SocketAddress(to);
   reactor_.Connect(&connect_, fd_.get(), to_.get(), to_.length());

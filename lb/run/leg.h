@@ -41,7 +41,8 @@ class Leg {
  public:
   class Owner {
    public:
-    // After Connect(); with TLS after the handshake.
+    // After Connect(), with TLS after the handshake; and after the handshake of
+    // one that was accepted.
     virtual void OnConnected(Leg& leg) = 0;
     virtual void OnBytes(Leg& leg, std::span<const uint8_t> bytes) = 0;
     // The peer sends no more.

@@ -62,7 +62,8 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     if constexpr (kHttp) {
       Do(codec_.Tick(Now()));
     } else {
-      Do(codec_.Start(Now()));
+      // With TLS once it is known whom the client asks for.
+      Do(service_->tls == nullptr ? codec_.Start(Now()) : codec_.Tick(Now()));
     }
   }
 
@@ -169,7 +170,11 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
   }
 
   // -- Leg::Owner -----------------------------------------------------------
-  void OnConnected(Leg&) override {
+  void OnConnected(Leg& leg) override {
+    if (&leg == client_) {
+      if constexpr (!kHttp) Do(codec_.Start(Now()));
+      return;
+    }
     connecting_ = false;
     if (counters_ != nullptr) OfThread().connections.Add(1);
     Do(codec_.ServerConnected(Now(), false));
@@ -292,8 +297,12 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     key_.tos = choice_.tos;
     if (service_->server_tls == nullptr) return;
     key_.tls = service_->server_tls->settings();
-    clients_name_ = service_->server_tls->Name(
-        order.host, choice_.server.address, key_.name);
+    absl::string_view host = order.host;
+    if (!kHttp && client_->tls() != nullptr) {
+      host = client_->tls()->info().server_name;
+    }
+    clients_name_ =
+        service_->server_tls->Name(host, choice_.server.address, key_.name);
   }
   static void CountFailed(const tls::Session& session,
                           ProxyService::Counted::TlsFailed& failed) {

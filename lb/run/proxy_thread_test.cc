@@ -455,6 +455,89 @@ TEST_P(ProxyThreadTest, ServersMaySpeakTls) {
             3u);
 }
 
+// A client of a stream, with TLS.
+class TlsClient {
+ public:
+  TlsClient(UniqueFd fd, const std::string& name)
+      : fd_(std::move(fd)),
+        session_(
+            tls::Session::Client(tls::MakeClient({.verify = false}), name)) {
+    session_->OnCipher(tls::kNow, {});
+    Pump();
+    while (!session_->writable() && Turn()) {
+    }
+  }
+  // The answer's first bytes; "" if there is none.
+  std::string Ask(absl::string_view text) {
+    session_->Write(tls::AsBytes(text));
+    Pump();
+    return Read();
+  }
+  std::string Read() {
+    std::array<uint8_t, 4096> plain;
+    while (true) {
+      if (const size_t size = session_->Read(plain)) {
+        return std::string(plain.begin(), plain.begin() + size);
+      }
+      if (!Turn()) return "";
+    }
+  }
+
+ private:
+  void Pump() {
+    std::vector<uint8_t> cipher(session_->cipher_pending());
+    cipher.resize(session_->TakeCipher(cipher));
+    SendAll(fd_.get(),
+            {reinterpret_cast<const char*>(cipher.data()), cipher.size()});
+  }
+  bool Turn() {
+    const std::string more = ReceiveSome(fd_.get());
+    if (more.empty() || more[0] == '(') return false;
+    session_->OnCipher(tls::kNow, tls::AsBytes(more));
+    Pump();
+    return true;
+  }
+  UniqueFd fd_;
+  std::unique_ptr<tls::Session> session_;
+};
+
+// Whoever speaks first.
+TEST_P(ProxyThreadTest, StreamsHaveServersOfTheNameTheirClientAsksFor) {
+  TestServer server(1000);
+  tls::ServerOptions options;
+  options.certificates = {tls::TestCertificate("one")};
+  Start(server.endpoint(), 100, tls::MakeServer(options));
+  if (IsSkipped()) return;
+  const auto behind = std::move(thread_);
+  const auto behind_service = std::move(service_);
+  const Endpoint at = address_.endpoint();
+  options.certificates.push_back(tls::TestCertificate("wild"));
+  const std::string ask = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
+  for (const bool server_first : {false, true}) {
+    Start(at, 100, tls::MakeServer(options),
+          std::make_shared<ServerTls>(tls::MakeClient({}), "", 1));
+    thread_->Call([&](ProxyThread&) {
+      service_->http = false;
+      service_->settings.stream.server_speaks_first = server_first;
+    });
+    EXPECT_THAT(TlsClient(Connect(), "one.test").Ask(ask),
+                StartsWith("HTTP/1.1 200 OK"));
+    const auto failed = [&] {
+      return service_->counted
+          ->server_tls_failed[static_cast<size_t>(
+              tls::SessionError::kCertificateHost)]
+          .value();
+    };
+    EXPECT_EQ(failed(), 0u);
+    // It would be wrong for others, whoever serves them, and so is refused.
+    EXPECT_EQ(TlsClient(Connect(), "wild.test").Ask(ask), "");
+    EXPECT_EQ(failed(), 3u);
+    EXPECT_EQ(TlsClient(Connect(), "").Ask(ask), "");  // By its address, then.
+    EXPECT_EQ(failed(), 6u);
+    thread_.reset();
+  }
+}
+
 TEST_P(ProxyThreadTest, WhoIsRefusedIsToldWhy) {
   TestServer server(1000);
   tls::ServerOptions options;

@@ -1,9 +1,11 @@
 // TLS from one thread of a service to its servers: whom they have to be, and
 // what is resumed.
 //
-// Name     as configured; else the host that the client asks for, if it is a
-//          name; else the server's address, which its certificate must then
-//          have. It is sent (SNI; an address is not) and verified.
+// Name     as configured; else the host that the client asks for (the
+// request's,
+//          or of a stream that comes by TLS its SNI), if it is a name; else the
+//          server's address, which its certificate must then have. It is sent
+//          (SNI; an address is not) and verified.
 // Cost     Connect: one allocation and TLS's own.
 // Threads  one; the context is shared.
 #ifndef LB_RUN_SERVER_TLS_H_
