@@ -146,6 +146,14 @@ Orders StreamConnection::Tick(Instant now) {
   return Give(now);
 }
 
+Orders StreamConnection::Drain(Instant now) {
+  if (state_ == State::kWaiting && !awaits_more_) {
+    state_ = State::kClosed;
+    order_close_client_ = true;
+  }
+  return Give(now);
+}
+
 Orders StreamConnection::Drop(Instant now) {
   Close(now, Outcome::kDropped, true);
   return Give(now);

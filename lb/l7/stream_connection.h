@@ -32,7 +32,7 @@ class StreamConnection {
   StreamConnection(const StreamConnection&) = delete;
   StreamConnection& operator=(const StreamConnection&) = delete;
 
-  // First, but for Tick(), Drop() and ClientGone().
+  // First, but for Tick(), Drain(), Drop() and ClientGone().
   Orders Start(Instant now);
   Orders ClientBytes(Instant now, std::span<const uint8_t> bytes);
   Orders ClientEnd(Instant now);
@@ -45,6 +45,9 @@ class StreamConnection {
   Orders ServerGone(Instant now);
   Orders ServerSent(Instant now, size_t count);
   Orders Tick(Instant now);
+  // The unit will end: a client that has said nothing yet is let go, what is
+  // under way goes on.
+  Orders Drain(Instant now);
   // Cuts both legs (a server that failed or was drained, a service removed).
   Orders Drop(Instant now);
 

@@ -75,6 +75,9 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
       Do(codec_.Drop(Now()));
     }
   }
+  void Leave() override {
+    if (!ended_) Do(codec_.Drain(Now()));
+  }
   void Cut() override {
     if (!ended_) Do(codec_.ClientGone(Now()));
   }

@@ -59,8 +59,11 @@ struct ProxyService {
 
 class Proxied {
  public:
-  // Ends when what is under way is complete.
+  // Ends when what is under way is complete; of a stream nobody knows, so it is
+  // cut.
   virtual void Drain() = 0;
+  // The same, but that a stream that is under way goes on.
+  virtual void Leave() = 0;
   // Ends.
   virtual void Cut() = 0;
   // Limits are others now: it counts for those, and waits for none of before.

@@ -85,7 +85,7 @@ class Proxies {
   void SetNetworks(std::shared_ptr<const l7::LocalNetworks> networks);
   void Collect(Statistics* statistics) const;
   // Before the end: nobody is accepted any more, and connections end when what
-  // is under way on them is complete. left(): all have.
+  // is under way on them is complete, streams by themselves. left(): all have.
   void Leave();
   bool left() const;
 

@@ -191,6 +191,37 @@ TEST_F(ProxiesTest, NobodyWaitsForAThreadThatIsBusy) {
   EXPECT_EQ(Collect().services.at(0).application.answered, 1u);
 }
 
+TEST_F(ProxiesTest, StreamsEndByThemselvesWhenTheUnitEnds) {
+  const UniqueFd server = Listen();
+  Start("type: GENERIC", Server(server));
+  const UniqueFd client = Connect(at_);
+  Send(client, "one");
+  UniqueFd peer = Accept(server);
+  EXPECT_EQ(Receive(peer), "one");
+  const UniqueFd lasting = Connect(at_);
+  Send(lasting, "one");
+  const UniqueFd lasting_peer = Accept(server);
+  EXPECT_EQ(Receive(lasting_peer), "one");
+  const UniqueFd silent = Connect(at_);
+  ASSERT_TRUE(Eventually([&] { return UnitEvent("accepted") == 3; }));
+  proxies_->Leave();
+  EXPECT_EQ(Receive(silent), "");  // Nothing of it is under way.
+  const UniqueFd late(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const SocketAddress address(at_);
+  EXPECT_NE(connect(late.get(), address.get(), address.length()), 0);
+  Send(peer, "two");
+  EXPECT_EQ(Receive(client), "two");
+  EXPECT_FALSE(proxies_->left());
+  EXPECT_EQ(UnitEvent("open"), 2u);
+  peer = UniqueFd();
+  EXPECT_EQ(Receive(client), "");
+  shutdown(client.get(), SHUT_WR);
+  EXPECT_TRUE(Eventually([&] { return UnitEvent("open") == 1; }));
+  EXPECT_FALSE(proxies_->left());
+  proxies_ = nullptr;  // The patience has run out.
+  EXPECT_EQ(Receive(lasting), "(reset)");
+}
+
 TEST_F(ProxiesTest, ASubServicesLimitIsTheUnits) {
   const UniqueFd server = Listen();
   Start(absl::StrCat("sub_services { name: 'a' connection_limit: 3 "

@@ -157,7 +157,7 @@ void ProxyThread::SetServices(std::vector<Placed> services) {
 void ProxyThread::Leave() {
   for (Listener* listener : listeners_) listener->Leave();
   listeners_.clear();
-  context_.list.ForEach([](Proxied& proxied) { proxied.Drain(); });
+  context_.list.ForEach([](Proxied& proxied) { proxied.Leave(); });
 }
 
 void ProxyThread::CutServer(uint32_t id, uint64_t service,
