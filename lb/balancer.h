@@ -72,7 +72,8 @@ class Balancer {
   //                        application's factory made none
   //   kPermissionDenied    no CAP_NET_RAW or CAP_NET_ADMIN; without interfaces
   //                        none is needed
-  //   kNotFound            an interface that is not there
+  //   kNotFound            an interface that is not there, or an alternate
+  //                        source address that is on none
   //   kFailedPrecondition  a floating address's MAC cannot be kept from the
   //                        host (see the message)
   static absl::StatusOr<std::unique_ptr<Balancer>> Create(Options options);
@@ -87,6 +88,7 @@ class Balancer {
   //                        ha.keys, key_file, reboot_command or
   //                        statistics_period differ: the rest is the active
   //                        unit's to change (but with a plain partner)
+  //   kNotFound            an alternate source address that no interface has
   virtual absl::Status Apply(std::shared_ptr<const config::Model> model) = 0;
   // What Apply() would refuse at once, and why, with nothing touched. It may
   // still refuse what this lets pass: a file or a socket that is not to be had.

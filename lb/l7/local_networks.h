@@ -1,5 +1,6 @@
 // The networks this unit is in itself, as a proxy needs them: whether a
-// server's packets to a client come by way of this unit. Pure; never changed.
+// server's packets to a client come by way of this unit, and which addresses it
+// can use. Pure; never changed.
 //
 // Cost  linear in the networks, of which a host has few.
 #ifndef LB_L7_LOCAL_NETWORKS_H_
@@ -24,6 +25,9 @@ class LocalNetworks {
   // address means nothing on the way there: then a connection that showed it
   // would never be answered.
   bool Direct(const Address& client, const Address& server) const;
+
+  // Whether it is this host's.
+  bool Own(const Address& address) const;
 
   friend bool operator==(const LocalNetworks&, const LocalNetworks&) = default;
 

@@ -42,5 +42,15 @@ TEST(LocalNetworksTest, AddressesOfALinkLeaveItNot) {
   EXPECT_TRUE(kTwoArms.Direct(Ip("fe80::7"), Ip("2001:db8:2::11")));
 }
 
+TEST(LocalNetworksTest, OwnAreTheHostsAddressesAndAllOfTheLoopback) {
+  for (const char* own :
+       {"198.51.100.1", "10.2.0.1", "2001:db8:2::1", "127.0.0.9", "::1"}) {
+    EXPECT_TRUE(kTwoArms.Own(Ip(own))) << own;
+  }
+  for (const char* other : {"198.51.100.2", "10.2.0.255", "2001:db8:2::2"}) {
+    EXPECT_FALSE(kTwoArms.Own(Ip(other))) << other;
+  }
+}
+
 }  // namespace
 }  // namespace ballast::l7

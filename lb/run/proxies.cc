@@ -89,6 +89,26 @@ persist::UnitSettings UnitSettingsOf(const config::L7Settings& from) {
 static_assert(static_cast<int>(config::AlwaysPersist::kEveryChange) ==
               static_cast<int>(persist::CheckFrequency::kEveryRequestAndStore));
 
+// Whether this host has the addresses that servers are to see, or will have
+// them with the floating ones.
+absl::Status CheckSources(const config::Model& model,
+                          const l7::LocalNetworks& networks) {
+  for (const config::VirtualService& service : model.services) {
+    if (!service.l7.has_value() || service.l7->transparent) continue;
+    for (const Address& source : service.l7->alternate_sources) {
+      const bool floating = std::any_of(
+          model.floating_addresses.begin(), model.floating_addresses.end(),
+          [&](const auto& one) { return one.address == source; });
+      if (floating || networks.Own(source)) continue;
+      return absl::NotFoundError(
+          absl::StrCat("l7.alternate_source_addresses of ",
+                       Endpoint{service.address, service.port}.ToString(), ": ",
+                       source.ToString(), " is on no interface of this host"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 // The pools of a service, each with the name of its sub service.
 std::vector<std::pair<std::string, const config::ServerPool*>> PoolsOf(
     const config::VirtualService& service) {
@@ -238,6 +258,7 @@ std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
 absl::Status Proxies::Apply(const config::Model& model,
                             const Secrets& secrets) {
   BALLAST_CHECK(!secrets.empty());
+  BALLAST_RETURN_IF_ERROR(CheckSources(model, *networks_));
   SetSecrets(secrets);
   struct Prepared {
     const config::VirtualService* config;

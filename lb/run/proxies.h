@@ -4,7 +4,7 @@
 // Listeners   one for each port and thread; they are there before the address
 //             is, and so on a unit that stands by too.
 // Errors      Apply() opens every listener before anything changes, and names
-//             the one that cannot be had.
+//             the one that cannot be had, or the source address.
 // Threads     the control thread's. It waits for no proxy thread but at the
 // end:
 //             one that is busy, in an application's rules say, takes what

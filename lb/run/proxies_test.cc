@@ -18,6 +18,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -97,13 +98,15 @@ class ProxiesTest : public ::testing::Test {
         unit, " virtual_services { address: '127.0.0.1' port: ", at_.port,
         " l7 { host_address: true ", l7, " } health_check { type: NONE } ",
         fields, " }");
-    auto made =
-        Proxies::Create(*reactor_,
-                        {.store = *persist::KeyStore::Create({.limit = 1000}),
-                         .log = [](absl::string_view) {},
-                         .application = std::move(application),
-                         .networks = std::make_shared<l7::LocalNetworks>()},
-                        *Model(), {{}});
+    auto made = Proxies::Create(
+        *reactor_,
+        {.store = *persist::KeyStore::Create({.limit = 1000}),
+         .log = [](absl::string_view) {},
+         .application = std::move(application),
+         .networks = std::make_shared<l7::LocalNetworks>(
+             std::vector<Prefix>(),
+             std::vector<Address>{*Address::Parse("192.0.2.7")})},
+        *Model(), {{}});
     ASSERT_THAT(made, IsOk());
     proxies_ = *std::move(made);
   }
@@ -153,6 +156,28 @@ class ProxiesTest : public ::testing::Test {
   std::unique_ptr<Proxies> proxies_;
   Endpoint at_;
 };
+
+// -- Configurations -----------------------------------------------------------
+
+TEST_F(ProxiesTest, SourcesAreTheHostsAddresses) {
+  const UniqueFd server = Listen();
+  const std::string unit = "l7 { connection_scaling: true }";
+  Start("alternate_source_addresses: ['192.0.2.7', '127.0.0.9']",
+        Server(server), unit);
+  text_ = absl::StrReplaceAll(text_, {{"127.0.0.9", "192.0.2.9"}});
+  const absl::Status status = proxies_->Apply(*Model(), {{}});
+  EXPECT_TRUE(absl::IsNotFound(status)) << status;
+  EXPECT_THAT(
+      status.message(),
+      ::testing::AllOf(::testing::HasSubstr("alternate_source_addresses"),
+                       ::testing::HasSubstr("192.0.2.9"),
+                       ::testing::HasSubstr(at_.ToString())));
+  // A floating one is ours, or will be.
+  text_ +=
+      " interfaces { name: 'e' } virtual_services { address: '192.0.2.9'"
+      " port: 80 real_servers { address: '192.0.2.11' } }";
+  EXPECT_THAT(proxies_->Apply(*Model(), {{}}), IsOk());
+}
 
 // -- Threads ------------------------------------------------------------------
 

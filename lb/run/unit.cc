@@ -307,6 +307,7 @@ absl::Status Unit::CheckUnchanged(const config::Model& model) const {
 
 absl::Status Unit::ApplyAny(std::shared_ptr<const config::Model> model) {
   BALLAST_RETURN_IF_ERROR(CheckUnchanged(*model));
+  ReadNetwork();  // Addresses may have been added for this configuration.
   BALLAST_ASSIGN_OR_RETURN(auto plan, BuildPlan(model));
   BALLAST_RETURN_IF_ERROR(ApplyToProxies(*model));
   plan_ = std::move(plan);
@@ -439,8 +440,19 @@ void Unit::OnNetworkTimer(Completion completion) {
   if (!ending_ && completion.result == 0) UpdateNetwork();
 }
 
+// The rest is UpdateNetwork()'s, soon: a configuration may come out of the
+// partner's calls, and links are the partner's news.
+void Unit::ReadNetwork() {
+  network_owed_ |= network_->Update();
+  if (!network_timer_.pending()) {
+    reactor_->Timeout(&network_timer_, reactor_->Now() + kNetworkPause);
+  }
+  if (proxies_ != nullptr) proxies_->SetNetworks(network_->local());
+}
+
 void Unit::UpdateNetwork() {
-  const bool changed = network_->Update();
+  network_owed_ |= network_->Update();
+  const bool changed = std::exchange(network_owed_, false);
   UpdateLinks();
   if (!changed) return;
   network_->SetFloating(*model_, active_);

@@ -121,6 +121,7 @@ class Unit : public Balancer, private Partner::Owner {
   void OnPacketTick(Completion completion);
   void OnSecond(Completion completion);
   void OnWake(Completion completion);
+  void ReadNetwork();
   void UpdateNetwork();
   void RunPackets();
 
@@ -143,8 +144,9 @@ class Unit : public Balancer, private Partner::Owner {
   std::shared_ptr<persist::KeyStore> key_store_;
   std::unique_ptr<Proxies> proxies_;  // Null: no service of layer 7 so far.
   StatisticsCollector statistics_;
-  bool view_owed_ = false;    // A lane has not heard of the last view,
-  bool health_owed_ = false;  // of the last change of health.
+  bool network_owed_ = false;  // A new view, to all.
+  bool view_owed_ = false;     // A lane has not heard of the last view,
+  bool health_owed_ = false;   // of the last change of health.
   int seconds_ = 0;
 
   bool ending_ = false;
