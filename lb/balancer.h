@@ -132,8 +132,8 @@ class Balancer {
   // Writes the flows to state_dir, for the next Create() to read back; then
   // stops forwarding. The destructor only stops. Of a pair: hands the role over
   // first, for which it runs the loop for up to ha.switchover_patience_s.
-  // Without a partner: completes requests that are under way at layer 7 and lets
-  // streams end by themselves, for up to five seconds; then cuts them.
+  // Without a partner: completes requests that are under way at layer 7 and
+  // lets streams end by themselves, for up to five seconds; then cuts them.
   virtual absl::Status Shutdown() = 0;
 
  protected:

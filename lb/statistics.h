@@ -76,8 +76,8 @@ struct ServiceStatistics {
   uint64_t keyless = 0;
   std::vector<ServerStatistics> servers;
   // Of a proxy (layer 7): requests, how they ended, what was refused and why;
-  // by name, those that occurred. client_tls_X and server_tls_X: TLS that failed
-  // with clients, and with servers at the handshake; X is a reason as
+  // by name, those that occurred. client_tls_X and server_tls_X: TLS that
+  // failed with clients, and with servers at the handshake; X is a reason as
   // tls::SessionErrorName() has it, or "unfinished" (reset, or too slow).
   std::vector<std::pair<std::string, uint64_t>> events;
 };
