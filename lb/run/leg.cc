@@ -56,8 +56,11 @@ void Leg::DeleteIfIdle() {
   delete this;
 }
 
-void Leg::Trim() {
-  if (tls_ == nullptr || send_.pending()) return;
+void Leg::Trim(size_t kept) {
+  if (tls_ == nullptr || send_.pending() ||
+      (kept > 0 && cipher_.capacity() <= kept)) {
+    return;
+  }
   tls_->Trim();
   cipher_ = {};
 }

@@ -93,8 +93,9 @@ class Leg {
   // then can only answer the next Send(), of which the kernel has the beginning
   // when it returns.
   bool BeginAgain();
-  // It will be idle: gives back the memory of buffers.
-  void Trim();
+  // It will be idle: gives back the memory of buffers, if those it sends from
+  // are of more than `kept` bytes.
+  void Trim(size_t kept = 0);
   int fd() const { return fd_.get(); }
 
  private:

@@ -12,6 +12,7 @@
 #include "lb/l7/http_connection.h"
 #include "lb/l7/limited_chooser.h"
 #include "lb/l7/orders.h"
+#include "lb/l7/send_buffer.h"
 #include "lb/l7/stream_connection.h"
 #include "lb/run/alarm.h"
 #include "lb/run/leg.h"
@@ -252,6 +253,9 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
       }
     }
     SetAlarm();
+    if constexpr (kHttp) {
+      if (codec_.idle()) client_->Trim(l7::SendBuffer::kKeptBytes);
+    }
     return false;
   }
 
