@@ -22,6 +22,7 @@ Loads    requests   wrk, 32 keep-alive connections, a reply of 2 bytes
          tls_resumed   connections with a resumed session, one at a time
          stream, stream_new, stream_bulk   bytes of which nothing is read
          idle, tls_idle   connections that have had one reply, and wait
+         tls_idle_bulk    a tenth of them, the reply being of 1 MB
 Numbers  CPU: user and system time of the balancer's process by request; of the
          machine: its busy time, client and server included. of best: by the
          better of haproxy and nginx in the same round. Memory: growth of the
@@ -348,24 +349,39 @@ def resumed(bed, subject, options):
   return cost(bed, subject, run)
 
 
-def idle(kind):
+def idle(kind, path='/small', share=1):
   def measure(bed, subject, options):
     context = client_context() if kind == TLS else None
+    request = REQUEST.replace(b'/small', path.encode())
+    size = side_by_side.BULK_SIZE if path == '/bulk' else 2
+    count = max(1, options.idle // share)
     before = bed.resident_bytes(subject)
     made = []
     try:
-      for _ in range(options.idle):
+      for _ in range(count):
         made.append(bed.connect(kind, subject, context))
-        made[-1].sendall(REQUEST)
-        check(made[-1].recv(65536).startswith(b'HTTP/1.1 200'),
+        made[-1].sendall(request)
+        reply = made[-1].recv(65536)
+        check(reply.startswith(b'HTTP/1.1 200'),
               f'{subject}: connection {len(made)}')
+        left = size
+        while True:
+          head, end, body = reply.partition(b'\r\n\r\n')
+          if end and len(body) >= left:
+            break
+          if end:
+            left -= len(body)
+            reply = end
+          more = made[-1].recv(1 << 18)
+          check(more, f'{subject}: connection {len(made)} ended')
+          reply += more
       time.sleep(0.2)
       grown = bed.resident_bytes(subject) - before
     finally:
       for one in made:
         one.close()
     time.sleep(0.2)  # So that they do not end during the next measurement.
-    return {'memory': grown / options.idle}
+    return {'memory': grown / count}
   return measure
 
 
@@ -384,6 +400,7 @@ LOADS = {
     # Last: freed memory may stay with the process.
     'idle': idle(HTTP),
     'tls_idle': idle(TLS),
+    'tls_idle_bulk': idle(TLS, '/bulk', 10),
 }
 
 
