@@ -26,7 +26,8 @@ struct Request {
   // Fields of the head; empty: none.
   std::string content_type;
   std::string authorization;
-  std::string fetch_site;  // Sec-Fetch-Site: only browsers send it.
+  std::string fetch_site;       // Sec-Fetch-Site: only browsers send it.
+  std::string ballast_request;  // X-Ballast-Request: see v1.proto.
   Address peer;
 };
 

@@ -3,7 +3,12 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "lb/admin/exposition.h"
+#include "lb/admin/metrics.h"
 #include "lb/admin/parameters.h"
+#include "lb/admin/status_page.h"
+#include "lb/admin/v1.h"
 
 namespace ballast::admin {
 namespace {
@@ -14,11 +19,37 @@ Reply NotFound() {
   return {.status = 404, .content_type = "text/plain", .body = "Not Found\n"};
 }
 
+// People's browsers and Prometheus read them.
+template <typename Asked>
+Reply TextError(const Asked&, uint16_t code, absl::string_view text) {
+  return {.status = code,
+          .content_type = "text/plain",
+          .body = absl::StrCat(text, "\n")};
+}
+
+template <typename Asked>
+Reply OwnError(const Asked&, uint16_t code, absl::string_view text) {
+  V1Reply reply = V1Error(code, text);
+  return {.status = reply.status,
+          .content_type = "application/json",
+          .body = std::move(reply.json)};
+}
+
+bool IsOfAnotherSite(const Request& request) {
+  if (request.method == Method::kGet && request.path == "/") return false;
+  return !request.fetch_site.empty() && request.fetch_site != "same-origin" &&
+         request.fetch_site != "none";
+}
+
 }  // namespace
 
 const Site::Route Site::kRoutes[] = {
-    {"/access/", &Site::AskV1, &Site::AnswerApi},
-    {"/accessv2", &Site::AskV2, &Site::AnswerApi},
+    {"/access/", false, &Site::AskV1, &Site::AnswerApi, &Site::ApiError},
+    {"/accessv2", false, &Site::AskV2, &Site::AnswerApi, &Site::ApiError},
+    {"/metrics", true, &Site::AskToRead, &Site::AnswerMetrics, &TextError},
+    {"/v1/", false, &Site::AskOwn, &Site::AnswerOwn, &OwnError},
+    {"/", true, &Site::AskToRead, &Site::AnswerPage, &TextError},
+    {"/page/", false, &Site::AskToRead, &Site::AnswerPage, &TextError},
 };
 
 Site::Site(Backend* backend, const SipKey& key, ApiOptions options)
@@ -28,7 +59,10 @@ Site::Site(Backend* backend, const SipKey& key, ApiOptions options)
 
 std::variant<Site::Asked, Reply> Site::Ask(const Request& request) const {
   for (const Route& route : kRoutes) {
-    if (!absl::StartsWith(request.path, route.prefix)) continue;
+    if (route.whole ? request.path != route.prefix
+                    : !absl::StartsWith(request.path, route.prefix)) {
+      continue;
+    }
     auto asked = (this->*route.ask)(request);
     if (auto* understood = std::get_if<Asked>(&asked)) {
       understood->route = &route;
@@ -82,6 +116,65 @@ std::variant<Site::Asked, Reply> Site::AskV2(const Request& request) const {
   return asked;
 }
 
+std::variant<Site::Asked, Reply> Site::AskOwn(const Request& request) const {
+  Asked asked;
+  if (request.method == Method::kOther) {
+    return OwnError(asked, 405, "must be GET or POST");
+  }
+  ReadBasic(request.authorization, &asked.credentials);
+  return asked;
+}
+
+std::variant<Site::Asked, Reply> Site::AskToRead(const Request& request) const {
+  Asked asked;
+  if (request.method != Method::kGet) {
+    return TextError(asked, 405, "must be GET");
+  }
+  ReadBasic(request.authorization, &asked.credentials);
+  return asked;
+}
+
+Reply Site::ApiError(const Asked& asked, uint16_t code,
+                     absl::string_view text) {
+  return Api::Error(asked.version, code, text);
+}
+
+Reply Site::AnswerMetrics(absl::Time, const Request&, const Asked&,
+                          const Identity&) {
+  return {.content_type = std::string(kExpositionType),
+          .body = MetricsText(backend_->GetStatistics())};
+}
+
+Reply Site::AnswerOwn(absl::Time now, const Request& request, const Asked&,
+                      const Identity& who) {
+  V1Reply reply =
+      AnswerV1(now,
+               {.post = request.method == Method::kPost,
+                .path = request.path,
+                .body = request.body,
+                .content_type = request.content_type,
+                .ballast_request = request.ballast_request,
+                .fetch_site = request.fetch_site,
+                .role = who.role,
+                .author = {.user = who.user, .from = request.peer.ToString()}},
+               backend_);
+  return {.status = reply.status,
+          .content_type = "application/json",
+          .body = std::move(reply.json)};
+}
+
+Reply Site::AnswerPage(absl::Time, const Request& request, const Asked&,
+                       const Identity&) {
+  const PageFile* const file = FindPageFile(request.path);
+  if (file == nullptr) return NotFound();
+  Reply reply = {.content_type = std::string(file->content_type),
+                 .body = std::string(file->body)};
+  for (const auto& [name, value] : PageFields()) {
+    reply.fields.emplace_back(name, value);
+  }
+  return reply;
+}
+
 Reply Site::AnswerApi(absl::Time now, const Request& request,
                       const Asked& asked, const Identity& who) {
   return api_.Run(asked.version, {.command = asked.command,
@@ -104,8 +197,7 @@ bool Site::Flooded(absl::Time now) {
 std::variant<Reply, PasswordCheck> Site::Handle(absl::Time now,
                                                 const Request& request) {
   ++stats_.requests;
-  if (!request.fetch_site.empty() && request.fetch_site != "same-origin" &&
-      request.fetch_site != "none") {
+  if (IsOfAnotherSite(request)) {
     ++stats_.cross_site;
     return Reply{.status = 403,
                  .content_type = "text/plain",
@@ -116,7 +208,7 @@ std::variant<Reply, PasswordCheck> Site::Handle(absl::Time now,
   const Asked& asked = std::get<Asked>(understood);
   if (Flooded(now)) {
     ++stats_.flooded;
-    return Api::Error(asked.version, 429, "too many calls");
+    return asked.route->error(asked, 429, "too many calls");
   }
   const auto decision =
       authenticator_.Decide(now, request.peer, asked.credentials,
@@ -141,7 +233,7 @@ Reply Site::Resume(absl::Time now, const Request& request,
 Reply Site::Answer(absl::Time now, const Request& request, const Asked& asked,
                    const Authenticator::Decision& decision) {
   if (decision.verdict != Verdict::kGranted) {
-    Reply reply = Api::Error(asked.version, 401, "Unauthorized");
+    Reply reply = asked.route->error(asked, 401, "Unauthorized");
     reply.fields.emplace_back("WWW-Authenticate", "Basic realm=\"Ballast\"");
     return reply;
   }

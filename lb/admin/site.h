@@ -3,13 +3,17 @@
 //
 //   /access/COMMAND   the LoadMaster's REST API, v1: query, form; XML
 //   /accessv2         v2: JSON
+//   /metrics          for Prometheus
+//   /v1/...           the unit's own API (v1.proto)
+//   /, /page/...      the status page
 //
 // A request whose password is to be verified is answered in two steps, since
 // that takes long: Handle() gives a PasswordCheck, the owner computes
 // VerifyPassword() of it wherever it likes, and Resume() gives the reply.
 //
 // Browsers  send what they know of a site with whatever another site has them
-//           fetch: a request that says it comes from there is refused.
+//           fetch: a request that says it comes from there is refused. Not
+//           the page itself, to which there may be links.
 // Threads   one; the backend's.
 #ifndef LB_ADMIN_SITE_H_
 #define LB_ADMIN_SITE_H_
@@ -63,26 +67,39 @@ class Site {
   struct Route;
   struct Asked {
     const Route* route = nullptr;
-    Version version = Version::kV1;
+    Version version = Version::kV1;  // Of /access.
     std::string command;
     Parameters parameters;
     Credentials credentials;
   };
-  // What begins with `prefix`.
+  // What begins with `prefix`, or is it.
   struct Route {
     absl::string_view prefix;
+    bool whole;
     // The reply instead, if it is none that needs more.
     std::variant<Asked, Reply> (Site::*ask)(const Request& request) const;
     Reply (Site::*answer)(absl::Time now, const Request& request,
                           const Asked& asked, const Identity& who);
+    // What is wrong before there is an answer.
+    Reply (*error)(const Asked& asked, uint16_t code, absl::string_view text);
   };
   static const Route kRoutes[];
 
   std::variant<Asked, Reply> Ask(const Request& request) const;
   std::variant<Asked, Reply> AskV1(const Request& request) const;
   std::variant<Asked, Reply> AskV2(const Request& request) const;
+  std::variant<Asked, Reply> AskOwn(const Request& request) const;
+  std::variant<Asked, Reply> AskToRead(const Request& request) const;
   Reply AnswerApi(absl::Time now, const Request& request, const Asked& asked,
                   const Identity& who);
+  Reply AnswerMetrics(absl::Time now, const Request& request,
+                      const Asked& asked, const Identity& who);
+  Reply AnswerOwn(absl::Time now, const Request& request, const Asked& asked,
+                  const Identity& who);
+  Reply AnswerPage(absl::Time now, const Request& request, const Asked& asked,
+                   const Identity& who);
+  static Reply ApiError(const Asked& asked, uint16_t code,
+                        absl::string_view text);
 
   bool Flooded(absl::Time now);
   Reply Answer(absl::Time now, const Request& request, const Asked& asked,

@@ -30,31 +30,21 @@ std::string JsonOf(const google::protobuf::Message& message) {
   return json;
 }
 
-V1Reply Refused(uint16_t status, absl::string_view text) {
-  proto::Error error;
-  error.set_error(std::string(text));
-  // A message is UTF-8, and what it quotes may be anything.
-  for (char& c : *error.mutable_error()) {
-    if (!absl::ascii_isascii(static_cast<unsigned char>(c))) c = '?';
-  }
-  return {status, JsonOf(error)};
-}
-
 // For what the backend refused.
 V1Reply ReplyOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk:
       return {200, "{}"};
     case absl::StatusCode::kInvalidArgument:
-      return Refused(422, status.message());
+      return V1Error(422, status.message());
     case absl::StatusCode::kNotFound:
-      return Refused(404, status.message());
+      return V1Error(404, status.message());
     case absl::StatusCode::kFailedPrecondition:
-      return Refused(409, status.message());
+      return V1Error(409, status.message());
     case absl::StatusCode::kUnavailable:
-      return Refused(503, status.message());
+      return V1Error(503, status.message());
     default:
-      return Refused(500, status.message());
+      return V1Error(500, status.message());
   }
 }
 
@@ -99,14 +89,14 @@ absl::Status Read(absl::string_view body, google::protobuf::Message* message) {
 V1Reply OrderServer(absl::Time, const V1Request& request, Backend* backend) {
   proto::ServerOrder order;
   if (const absl::Status read = Read(request.body, &order); !read.ok()) {
-    return Refused(400, read.message());
+    return V1Error(400, read.message());
   }
   config::proto::Config next = backend->configuration();
   const auto server = FindServer(order, &next);
   if (!server.ok()) return ReplyOf(server.status());
   std::string what;
   if (order.state() == "enable" && IsDisabledEverywhere(**server, next)) {
-    return Refused(409, absl::StrCat("server: ", order.server(),
+    return V1Error(409, absl::StrCat("server: ", order.server(),
                                      " is disabled in every service, by "
                                      "disabled_servers"));
   }
@@ -117,20 +107,20 @@ V1Reply OrderServer(absl::Time, const V1Request& request, Backend* backend) {
   } else if (order.state() == "drain") {
     (*server)->set_state(config::proto::DRAINING);
   } else if (!order.state().empty()) {
-    return Refused(400,
+    return V1Error(400,
                    "state: must be \"enable\", \"disable\" or \"drain\", or "
                    "not there");
   }
   what = order.state();
   if (order.has_weight()) {
     if (order.weight() > kWeightMax) {
-      return Refused(400, absl::StrCat("weight: ", order.weight(),
+      return V1Error(400, absl::StrCat("weight: ", order.weight(),
                                        ", must be 0 to ", kWeightMax));
     }
     (*server)->set_weight(order.weight());
     absl::StrAppend(&what, what.empty() ? "" : ", ", "weight ", order.weight());
   }
-  if (what.empty()) return Refused(400, "neither state nor weight is there");
+  if (what.empty()) return V1Error(400, "neither state nor weight is there");
   absl::StrAppend(&what, ": server ", order.server(), " of ", order.service());
   if (!order.sub_service().empty()) {
     absl::StrAppend(&what, ", ", order.sub_service());
@@ -141,7 +131,7 @@ V1Reply OrderServer(absl::Time, const V1Request& request, Backend* backend) {
 V1Reply Switchover(absl::Time, const V1Request& request, Backend* backend) {
   proto::Nothing nothing;
   if (const absl::Status read = Read(request.body, &nothing); !read.ok()) {
-    return Refused(400, read.message());
+    return V1Error(400, read.message());
   }
   return ReplyOf(backend->Switchover(request.author));
 }
@@ -149,7 +139,7 @@ V1Reply Switchover(absl::Time, const V1Request& request, Backend* backend) {
 V1Reply ForceUpdate(absl::Time, const V1Request& request, Backend* backend) {
   proto::Nothing nothing;
   if (const absl::Status read = Read(request.body, &nothing); !read.ok()) {
-    return Refused(400, read.message());
+    return V1Error(400, read.message());
   }
   return ReplyOf(backend->ForceUpdate(request.author));
 }
@@ -182,26 +172,36 @@ bool IsOwnPages(const V1Request& request) {
 
 }  // namespace
 
+V1Reply V1Error(uint16_t status, absl::string_view text) {
+  proto::Error error;
+  error.set_error(std::string(text));
+  // A message is UTF-8, and what it quotes may be anything.
+  for (char& c : *error.mutable_error()) {
+    if (!absl::ascii_isascii(static_cast<unsigned char>(c))) c = '?';
+  }
+  return {status, JsonOf(error)};
+}
+
 V1Reply AnswerV1(absl::Time now, const V1Request& request, Backend* backend) {
   const auto* const route =
       std::find_if(std::begin(kRoutes), std::end(kRoutes),
                    [&](const Route& one) { return one.path == request.path; });
-  if (route == std::end(kRoutes)) return Refused(404, "no such path");
+  if (route == std::end(kRoutes)) return V1Error(404, "no such path");
   if (route->post != request.post) {
-    return Refused(405, route->post ? "must be POST" : "must be GET");
+    return V1Error(405, route->post ? "must be POST" : "must be GET");
   }
   if (request.post && !IsOwnPages(request)) {
-    return Refused(403,
+    return V1Error(403,
                    "must have Content-Type: application/json and "
                    "X-Ballast-Request: 1, and come from no other site");
   }
   if (request.role < route->role) {
-    return Refused(
+    return V1Error(
         403, absl::StrCat("needs role ", User::Role_Name(route->role), ", not ",
                           User::Role_Name(request.role)));
   }
   if (request.body.size() > kV1BodyMax) {
-    return Refused(413, absl::StrCat("body: ", request.body.size(),
+    return V1Error(413, absl::StrCat("body: ", request.body.size(),
                                      " bytes, at most ", kV1BodyMax));
   }
   return route->answer(now, request, backend);

@@ -44,6 +44,9 @@ struct V1Reply {
 
 inline constexpr size_t kV1BodyMax = 4096;
 
+// {"error": text}.
+V1Reply V1Error(uint16_t status, absl::string_view text);
+
 V1Reply AnswerV1(absl::Time now, const V1Request& request, Backend* backend);
 
 }  // namespace ballast::admin
