@@ -189,6 +189,45 @@ class ApiTest(unittest.TestCase):
         for number in client.data("showhealth"):
             int(number.text)
 
+    def test_metrics_page_and_own_api(self):
+        client = Client(self.port)
+        vs = {"vs": "127.0.0.1", "port": str(free_port()), "prot": "tcp"}
+        client.data("addvs", **vs, HostAddress="Y", vstype="http")
+        self.addCleanup(lambda: Client(self.port).call("delvs", **vs))
+        client.data("addrs", **vs, rs="127.0.0.1", rsport="8000")
+        service = f"127.0.0.1:{vs['port']}/tcp"
+        known = ["-k", "-u", "bal:" + PASSWORD]
+        metrics = self.curl(*known, self.url("/metrics"))
+        labels = (f'service="{service}",server="127.0.0.1:8000",kind="real"')
+        self.assertIn("ballast_server_weight{" + labels + "} 1000\n", metrics)
+        if shutil.which("promtool"):
+            said = subprocess.run(["promtool", "check", "metrics"],
+                                  input=metrics, capture_output=True, text=True)
+            self.assertEqual((said.returncode, said.stdout + said.stderr),
+                             (0, ""))
+        else:
+            print("SKIPPED: promtool check metrics: no promtool", flush=True)
+        page = self.curl(*known, "-i", self.url("/"))
+        self.assertIn("Content-Security-Policy: default-src 'none';", page)
+        self.assertIn('src="/page/page.js"', page)
+
+        order = json.dumps({"service": service, "server": "127.0.0.1:8000",
+                            "state": "drain", "weight": 5})
+        post = [*known, "-H", "Content-Type: application/json", "-d", order,
+                self.url("/v1/server")]
+        self.assertIn("X-Ballast-Request", json.loads(
+            self.curl(*post))["error"])
+        self.assertEqual(self.curl("-H", "X-Ballast-Request: 1", *post), "{}")
+        status = json.loads(self.curl(*known, self.url("/v1/status")))
+        self.assertEqual((status["user"], status["role"]), ("bal", "ADMIN"))
+        server = [one for one in status["services"] if one["id"] == service][0][
+            "servers"][0]
+        self.assertEqual((server["state"], server["weight"]), ("draining", 5))
+        history = json.loads(self.curl(*known, self.url("/v1/history")))
+        self.assertEqual(history["revisions"][0]["what"],
+                         f"drain, weight 5: server 127.0.0.1:8000 of {service}")
+        self.assertEqual(history["revisions"][0]["user"], "bal")
+
     def test_curl_of_both_versions(self):
         text = self.curl("-k", "-u", "bal:" + PASSWORD, self.url(
             "/access/get?param=version"))

@@ -148,6 +148,7 @@ void AdminConnection::TakeHead() {
               .content_type = field("Content-Type"),
               .authorization = field("Authorization"),
               .fetch_site = field("Sec-Fetch-Site"),
+              .ballast_request = field("X-Ballast-Request"),
               .peer = peer_};
   keep_ = head.keep_alive && head.minor_version == 1;
   head_only_ = head.method == http::Method::kHead;

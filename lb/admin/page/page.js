@@ -165,7 +165,9 @@ async function refresh() {
   }
   lastTime = status.time;
   const active = status.active ? 'serving' : 'not serving';
-  setText($('unit'), `${active} · ${count(status.connections)} connections · ` +
+  const connections = status.services.reduce((sum, service) =>
+    sum + Number(service.traffic.active_connections), 0);
+  setText($('unit'), `${active} · ${count(connections)} connections · ` +
       `configuration ${status.generation} · ${status.user}, ` +
       `${status.role.toLowerCase()}`);
   showPair(status.pair, status.role);
