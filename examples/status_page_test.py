@@ -1,21 +1,25 @@
 #!/usr/bin/python3 -B
 """The status page in a browser (Chromium, headless): it shows what the unit
 says and goes on showing it, a drain that is clicked and confirmed takes effect,
-and one that is cancelled does not.
+and one that is cancelled does not. First of a unit that only seems to work, then
+of a ballastd, by HTTPS and with a password.
 
-Usage: status_page_test.py STATUS_PAGE_SERVER
+Usage: status_page_test.py STATUS_PAGE_SERVER BALLASTD BALLASTCTL
 
 BALLAST_SCREENSHOTS=FOLDER keeps pictures of it.
 """
 
 import asyncio
 import base64
+import http.server
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -33,10 +37,12 @@ class Browser:
     self._socket = None
     self._number = 0
     self.complaints = []
+    os.makedirs(folder, exist_ok=True)
     self._process = subprocess.Popen(
         [program, '--headless', '--no-sandbox', '--disable-gpu',
          '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-dev-shm-usage',
+         '--ignore-certificate-errors',
          '--remote-debugging-port=0', f'--user-data-dir={folder}',
          'about:blank'],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -226,6 +232,84 @@ def looks_but_touches_nothing(browser, url):
               True, "a viewer's switchover is hidden")
 
 
+def of_a_ballastd(browser, folder):
+  """Two servers: one that answers, one that is not there."""
+  web = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Hello)
+  threading.Thread(target=web.serve_forever, daemon=True).start()
+  good = f'127.0.0.1:{web.server_port}'
+  with socket.create_server(('127.0.0.1', 0)) as taken:
+    bad = f'127.0.0.1:{taken.getsockname()[1]}'
+  hashed = subprocess.run([sys.argv[3], 'password'], input='pass word\n',
+                          stdout=subprocess.PIPE, text=True,
+                          check=True).stdout.strip()
+  port, service_port = free_port(), free_port()
+  config = os.path.join(folder, 'unit.textproto')
+  with open(config, 'w', encoding='utf-8') as file:
+    file.write(f"""
+        state_dir: "{folder}/state" statistics_period_s: 0
+        management {{ port: {port} users {{
+          name: "bal" role: OPERATOR password_hash: "{hashed}" }} }}
+        virtual_services {{ name: "web" address: "127.0.0.1"
+          port: {service_port} l7 {{ host_address: true }}
+          real_servers {{ address: "127.0.0.1" port: {good.split(':')[1]} }}
+          real_servers {{ address: "127.0.0.1" port: {bad.split(':')[1]} }} }}
+        """)
+  log = os.path.join(folder, 'log')
+  with open(log, 'w', encoding='utf-8') as out:
+    unit = subprocess.Popen([sys.argv[2], '--config', config], stderr=out)
+  try:
+    wait_for('the listener', lambda: 'management:' in (read_lines(log) or []))
+    browser.call('Page.navigate',
+                 url=f'https://bal:pass%20word@127.0.0.1:{port}/')
+    wait_for('the servers', lambda: [
+        (browser.text(f'{row(server)} .state') or '') for server in (good, bad)
+    ] == ['up', 'down'])
+    # Requests that are made now are seen.
+    rate = f'{row(good)} [data-label=Rate]'
+    check_equal(browser.text(rate), '0 new/s', 'the rate before')
+    def requests_are_seen():
+      with urllib.request.urlopen(f'http://127.0.0.1:{service_port}/') as reply:
+        check_equal(reply.read(), b'hello', 'what the service says')
+      return 'requests/s' in browser.text(rate)
+    wait_for('the rate', requests_are_seen)
+
+    browser.click(f'{row(good)} [data-order=drain]')
+    browser.click('#ask-yes')
+    wait_for('the drain', lambda: browser.text(f'{row(good)} .state')
+             == 'draining, up')
+    wait_for('its entry', lambda: f'by bal from 127.0.0.1: drain: server {good}'
+             in browser.text('#log'))
+    with open(config, encoding='utf-8') as file:
+      check_equal('DRAINING' in file.read(), True, 'it is in the file')
+    check_equal(browser.value("document.getElementById('pair').hidden"), True,
+                'no pair, no icons')
+  except Exception:
+    with open(log, encoding='utf-8') as file:
+      print(file.read())
+    raise
+  finally:
+    unit.terminate()
+    unit.wait(PATIENCE_S)
+    web.shutdown()
+
+
+class Hello(http.server.BaseHTTPRequestHandler):
+
+  def do_GET(self):  # pylint: disable=invalid-name
+    self.send_response(200)
+    self.send_header('Content-Length', '5')
+    self.end_headers()
+    self.wfile.write(b'hello')
+
+  def log_message(self, *_):  # pylint: disable=arguments-differ
+    pass
+
+
+def free_port():
+  with socket.create_server(('127.0.0.1', 0)) as taken:
+    return taken.getsockname()[1]
+
+
 def main():
   program = next(filter(None, map(shutil.which, BROWSERS)), None)
   if program is None:
@@ -235,7 +319,7 @@ def main():
   except ImportError:
     skip('python3-websockets is not installed')
   with tempfile.TemporaryDirectory() as folder:
-    browser = Browser(program, folder)
+    browser = Browser(program, os.path.join(folder, 'browser'))
     try:
       browser.open(websockets)
       for role, test in (('ADMIN', shows_and_drains),
@@ -260,6 +344,10 @@ def main():
           finally:
             server.stdin.close()
         print(f'{role}: {test.__name__.replace("_", " ")}', flush=True)
+      folder_of_unit = os.path.join(folder, 'unit')
+      os.mkdir(folder_of_unit)
+      of_a_ballastd(browser, folder_of_unit)
+      print('of a ballastd', flush=True)
     finally:
       browser.close()
 
