@@ -25,7 +25,8 @@ TEST_F(HttpConnectionTest, AMalformedRequestIsRefusedAndCounted) {
   EXPECT_EQ(rig().TakeLog(), "linger-close ");
   EXPECT_EQ(
       counters
-          .request_refused[static_cast<size_t>(http::Refusal::kBareLineFeed)],
+          .request_refused[static_cast<size_t>(http::Refusal::kBareLineFeed)]
+          .value(),
       1u);
   EXPECT_EQ(counters.replies[4].value(), 1u);
   EXPECT_THAT(rig().chooser.asked, IsEmpty());
