@@ -5,9 +5,9 @@
 // Bounds   config::HistoryLimits; in memory audit_bytes.
 // Errors   a line the disk did not take is counted and logged: what it is about
 //          goes on.
-// Cost     a write, which is not synced: the end of the process loses no line, a
-//          power failure may lose the last ones. (Changes that were accepted
-//          are in the history, which is.)
+// Cost     a write, which is not synced: the end of the process loses no line,
+//          a power failure may lose the last ones. (What was accepted is in the
+//          history, which is.)
 // Threads  one; one object for a folder.
 #ifndef LB_RUN_AUDIT_LOG_H_
 #define LB_RUN_AUDIT_LOG_H_

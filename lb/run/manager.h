@@ -2,9 +2,8 @@
 // application (or ballastd) has that lets people change the configuration while
 // it runs.
 //
-//   auto manager = run::Manager::Open({.path =
-//   "/etc/ballast/ballast.textproto"}); poll on (*manager)->balancer().fd(),
-//   then RunOnce(), as lb/balancer.h says;
+//   auto manager = run::Manager::Open({.path = "/etc/ballast.textproto"});
+//   poll on (*manager)->balancer().fd(), then RunOnce(), as lb/balancer.h says
 //   (*manager)->Change(next, "weight of web-1", {.user = "admin"});
 //
 // A change is validated whole → asked of the balancer (CheckApply) → written,
