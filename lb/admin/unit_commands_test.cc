@@ -374,7 +374,7 @@ TEST(SiteTest, AnotherSitesRequestIsRefused) {
 TEST(SiteTest, OtherPathsAreNotFound) {
   Rig rig;
   Request request = rig.V1("getall");
-  request.path = "/";
+  request.path = "/favicon.ico";
   EXPECT_EQ(rig.Ask(request).status, 404);
   request.path = "/access";
   EXPECT_EQ(rig.Ask(request).status, 404);
