@@ -122,7 +122,7 @@ class ApiTest(unittest.TestCase):
 
     def curl(self, *arguments):
         done = subprocess.run(
-            ["curl", "-sS", "--max-time", "5", *arguments],
+            ["curl", "-sS", "--max-time", "20", *arguments],
             capture_output=True, text=True, check=True)
         return done.stdout
 
