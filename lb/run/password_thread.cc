@@ -7,9 +7,10 @@
 namespace ballast::run {
 
 PasswordThread::PasswordThread(std::function<void()> wake)
-    : wake_(std::move(wake)), thread_([this] { Run(); }) {}
+    : wake_(std::move(wake)) {}
 
 PasswordThread::~PasswordThread() {
+  if (!thread_.joinable()) return;
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
@@ -24,6 +25,7 @@ bool PasswordThread::Ask(uint64_t id, admin::PasswordCheck check) {
     if (questions_.size() >= kWaitingMax) return false;
     questions_.push_back({id, std::move(check)});
   }
+  if (!thread_.joinable()) thread_ = std::thread([this] { Run(); });
   asked_.notify_one();
   return true;
 }

@@ -1,5 +1,6 @@
 // A thread that verifies passwords, which takes a tenth of a second each: the
-// control thread must not be kept from its pair for that long.
+// control thread must not be kept from its pair for that long. It begins with
+// the first question.
 //
 // Bounds   kWaitingMax wait; more are refused.
 // Threads  Ask() and Take() are the owner's; `wake` is called on this one.
