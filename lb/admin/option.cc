@@ -73,6 +73,19 @@ bool IsUnset(const Place& place) {
          ReadUnsigned(place) == 0;
 }
 
+std::vector<absl::string_view> ElementsOf(absl::string_view text,
+                                          char between) {
+  std::vector<absl::string_view> elements = absl::StrSplit(
+      text,
+      absl::ByAnyChar(between == ' ' ? absl::string_view(" \t,")
+                                     : absl::string_view(&between, 1)),
+      absl::SkipWhitespace());
+  for (absl::string_view& element : elements) {
+    element = absl::StripAsciiWhitespace(element);
+  }
+  return elements;
+}
+
 std::string WordsOf(const Option& option) {
   return absl::StrJoin(option.words, ", ",
                        [](std::string* out, const Word& word) {
@@ -126,15 +139,18 @@ std::string GetOption(const Message& message, const Option& option) {
     }
     case Kind::kText:
       return reflection.GetString(*place.message, place.field);
-    case Kind::kList: {
-      std::string text;
-      for (int i = 0; i < reflection.FieldSize(*place.message, place.field);
-           ++i) {
-        absl::StrAppend(
-            &text, i == 0 ? "" : " ",
-            reflection.GetRepeatedString(*place.message, place.field, i));
+    case Kind::kList:
+    case Kind::kNumbers: {
+      const auto& message_of = *place.message;
+      std::vector<std::string> elements;
+      for (int i = 0; i < reflection.FieldSize(message_of, place.field); ++i) {
+        elements.push_back(
+            option.kind == Kind::kList
+                ? reflection.GetRepeatedString(message_of, place.field, i)
+                : absl::StrCat(reflection.GetRepeatedUInt32(message_of,
+                                                            place.field, i)));
       }
-      return text;
+      return absl::StrJoin(elements, absl::string_view(&option.between, 1));
     }
     case Kind::kWord: {
       const int value = reflection.GetEnumValue(*place.message, place.field);
@@ -180,6 +196,14 @@ absl::Status SetOption(Message* message, const Option& option,
     BALLAST_ASSIGN_OR_RETURN(number,
                              ReadNumber(name, text, option.min, option.max));
   }
+  std::vector<uint32_t> numbers;
+  if (option.kind == Kind::kNumbers) {
+    for (const auto element : ElementsOf(text, option.between)) {
+      BALLAST_ASSIGN_OR_RETURN(
+          numbers.emplace_back(),
+          ReadNumber(name, element, option.min, option.max));
+    }
+  }
   const auto word = std::find_if(
       option.words.begin(), option.words.end(),
       [&](const Word& w) { return absl::EqualsIgnoreCase(w.word, text); });
@@ -214,9 +238,14 @@ absl::Status SetOption(Message* message, const Option& option,
       break;
     case Kind::kList:
       reflection.ClearField(owner, field);
-      for (const absl::string_view element :
-           absl::StrSplit(text, absl::ByAnyChar(" \t,"), absl::SkipEmpty())) {
+      for (const auto element : ElementsOf(text, option.between)) {
         reflection.AddString(owner, field, std::string(element));
+      }
+      break;
+    case Kind::kNumbers:
+      reflection.ClearField(owner, field);
+      for (const uint32_t one : numbers) {
+        reflection.AddUInt32(owner, field, one);
       }
       break;
     case Kind::kWord:

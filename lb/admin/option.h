@@ -29,7 +29,8 @@ enum class Kind : uint8_t {
   kFlag,      // A bool field.
   kNotFlag,   // A bool field that means the opposite.
   kText,      // A string field.
-  kList,      // A repeated string field; blanks between its elements.
+  kList,      // A repeated string field; see `between`.
+  kNumbers,   // A repeated uint32 field; likewise.
   kWord,      // An enum field; see `words`.
   kPresence,  // A message field that is there or not.
   kFixed,     // Always `fixed`: nothing else can be said.
@@ -52,6 +53,9 @@ struct Option {
   uint32_t times = 1;
   std::span<const Word> words = {};
   absl::string_view fixed = {};
+  // The elements of a list. A blank: in its place there may be several, tabs or
+  // commas.
+  char between = ' ';
 };
 
 constexpr Option Number(absl::string_view name, absl::string_view path,
@@ -69,8 +73,13 @@ constexpr Option NotFlag(absl::string_view name, absl::string_view path) {
 constexpr Option Text(absl::string_view name, absl::string_view path) {
   return {name, path, Kind::kText};
 }
-constexpr Option List(absl::string_view name, absl::string_view path) {
-  return {name, path, Kind::kList};
+constexpr Option List(absl::string_view name, absl::string_view path,
+                      char between = ' ') {
+  return {name, path, Kind::kList, 0, 0, 0, 1, {}, {}, between};
+}
+constexpr Option Numbers(absl::string_view name, absl::string_view path,
+                         uint32_t min, uint32_t max) {
+  return {name, path, Kind::kNumbers, min, max};
 }
 constexpr Option Choice(absl::string_view name, absl::string_view path,
                         std::span<const Word> words) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "io/base/address.h"
 #include "io/base/status_macros.h"
+#include "lb/admin/following.h"
 #include "lb/admin/option.h"
 #include "lb/admin/status_of.h"
 
@@ -29,9 +30,8 @@ constexpr Row kServer[] = {
     {Number("Weight", "weight", 1, 65535, 1000), As::kNumber},
     {Number("Limit", "connection_limit", 0, 100000), As::kNumber},
     {Fixed("RateLimit", "0"), As::kNumber},
-    {Fixed("Follow", "0"), As::kNumber},
 };
-// Behind Enable, which is no flag of RealServer.
+// Behind Follow and Enable, which are no plain fields.
 constexpr Row kCritical[] = {{Flag("Critical", "critical"), As::kFlag}};
 constexpr Row kMember[] = {
     // Of SubService.
@@ -112,6 +112,7 @@ std::vector<Node> ShowServer(const Service& service, int place,
       Node::Text("DnsName", ""),
   };
   for (const Row& row : kServer) nodes.push_back(Show(row, server));
+  nodes.push_back(Node::Count("Follow", FollowedIndex(service, server)));
   nodes.push_back(Node::Flag("Enable", enabled));
   nodes.push_back(Show(kCritical[0], server));
   nodes.push_back(Node::Count("Nrules", 0));
@@ -134,6 +135,9 @@ absl::Status ChangeServer(const Parameters& parameters, const Service& service,
   RealServer& server = service.servers()[place];
   BALLAST_RETURN_IF_ERROR(Change(kServer, parameters, &server));
   BALLAST_RETURN_IF_ERROR(Change(kCritical, parameters, &server));
+  if (const auto text = parameters.Find("Follow")) {
+    BALLAST_RETURN_IF_ERROR(SetFollowed(service, *text, &server));
+  }
   if (const auto port = parameters.Find("newport")) {
     BALLAST_ASSIGN_OR_RETURN(const uint32_t number,
                              ReadNumber("newport", *port, 3, 65535));
@@ -150,7 +154,10 @@ absl::Status ChangeServer(const Parameters& parameters, const Service& service,
 }
 
 absl::Status ChangeMember(const Parameters& parameters, const Service& member) {
-  return Change(kMember, parameters, member.sub);
+  const std::string name = NameOf(member);
+  BALLAST_RETURN_IF_ERROR(Change(kMember, parameters, member.sub));
+  Renamed(member, name);
+  return absl::OkStatus();
 }
 
 }  // namespace ballast::admin

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "io/base/status_macros.h"
+#include "lb/admin/following.h"
 #include "lb/admin/service_getters.h"
 
 namespace ballast::admin {
@@ -15,11 +16,6 @@ constexpr Word kSchedules[] = {
     {"lc", config::proto::LC},       {"wlc", config::proto::WLC},
     {"fixed", config::proto::FIXED}, {"sh", config::proto::SH},
     {"uhash", config::proto::UHASH},
-};
-constexpr Word kChecks[] = {
-    {"tcp", config::proto::CONNECT},
-    {"icmp", config::proto::ICMP},
-    {"none", config::proto::NONE},
 };
 
 using Get = std::string (*)(const ServiceView& view);
@@ -59,7 +55,7 @@ constexpr ServiceField kFields[] = {
     Row(kText, Text("VSPort", "port"), "", GetPort, SetPort),
     Is(kNumber, "Layer", GetLayer),
     Row(kText, Text("NickName", "name"), "name"),
-    Row(kFlag, NotFlag("Enable", "disabled"), "", GetEnable, SetEnable),
+    Row(kFlag, NotFlag("Enable", "disabled"), "disabled", GetEnable, SetEnable),
     IfSet(kFlag, Presence("SSLAcceleration", "l7.tls"), "", GetSslAcceleration),
     Off(kFlag, "SSLReverse", "N"),
     Row(kFlag, Presence("SSLReencrypt", "l7.reencrypt")),
@@ -82,22 +78,29 @@ constexpr ServiceField kFields[] = {
     Off(kNumber, "ClientCert", "0"),
     Row(kText, Number("ErrorCode", "l7.error_code", 0, 505), "", nullptr, SetErrorCode),
     IfSet(kText, Text("ErrorUrl", "l7.error_url")),
-    Off(kFlag, "CheckUse1.1", "N"),
-    Off(kNumber, "MatchLen", "0"),
-    Off(kNumber, "CheckUseGet", "0"),
+    Row(kFlag, Flag("CheckUse1.1", "health_check.http11"), "health_check.http11"),
+    Row(kNumber, Number("MatchLen", "health_check.match_length", 0, 8000), "health_check.match_length"),
+    Row(kNumber, Number("CheckUseGet", "health_check.method", 0, 3), "health_check.method"),
     Off(kText, "SSLRewrite", "0"),
     Row(kText, Text("VStype", "l7.type"), "", GetType, SetType),
     Off(kNumber, "FollowVSID", "0"),
     Is(kText, "Protocol", GetProtocol),
     Row(kText, Choice("Schedule", "schedule", kSchedules), "schedule"),
-    Row(kText, Choice("CheckType", "health_check.type", kChecks), "health_check.type", GetCheckType),
+    Row(kText, Fixed("CheckType", ""), "health_check.type", GetCheckType, SetCheckType),
     // These five are changed together: SetPersistence().
     IfSet(kText, Fixed("Persist", ""), "", GetPersist),
     Row(kText, Fixed("PersistTimeout", ""), "", GetPersistTimeout),
     IfSet(kText, Fixed("Cookie", ""), "", GetCookie),
     IfSet(kText, Fixed("QueryTag", ""), "", GetQueryTag),
     Row(kFlag, Fixed("RefreshPersist", ""), "", GetRefreshPersist),
-    Row(kText, Number("CheckPort", "health_check.port", 0, 65535), "health_check.port"),
+    Row(kText, Number("CheckPort", "health_check.port", 0, 65530), "health_check.port"),
+    IfSet(kText, Text("CheckUrl", "health_check.url"), "health_check.url"),
+    IfSet(kText, Text("CheckHost", "health_check.host"), "health_check.host"),
+    IfSet(kText, Numbers("CheckCodes", "health_check.codes", 300, 599), "health_check.codes"),
+    IfSet(kText, Text("CheckPattern", "health_check.pattern"), "health_check.pattern"),
+    // "Name: value|Name: value"; a value with a | can be read and echoed only.
+    IfSet(kText, List("CheckHeaders", "health_check.headers", '|'), "health_check.headers"),
+    IfSet(kText, Text("CheckPostData", "health_check.post_data"), "health_check.post_data"),
     Off(kNumber, "NRules", "0"),
     Off(kNumber, "NRequestRules", "0"),
     Off(kNumber, "NResponseRules", "0"),
@@ -109,7 +112,7 @@ constexpr ServiceField kFields[] = {
     Is(kNumber, "MasterVSID", GetMasterVsId),
     Is(kNumber, "IsTransparent", GetIsTransparent),
     Row(kNumber, Number("AddVia", "l7.via", 0, 6), "", GetAddVia, SetAddVia),
-    Row(kNumber, Number("QoS", "l7.qos", 0, 16), "", GetQos, SetQos),
+    Row(kNumber, Number("QoS", "l7.qos", 0, 16), "qos", GetQos, SetQos),
     Off(kText, "TlsType", "0"),
     Off(kFlag, "NeedHostName", "N"),
     Off(kFlag, "OCSPVerify", "N"),
@@ -120,13 +123,13 @@ constexpr ServiceField kFields[] = {
     Row(kNumber, Number("ConnsPerSecLimit", "l7.limits.connections_per_second", 0, 1000000)),
     Row(kNumber, Number("RequestsPerSecLimit", "l7.limits.requests_per_second", 0, 1000000)),
     Row(kNumber, Number("MaxConnsLimit", "l7.limits.connections", 0, 100000000)),
-    Row(kFlag, Fixed("EnhancedHealthChecks", ""), "", GetEnhancedChecks, SetEnhancedChecks),
-    Row(kNumber, Fixed("RsMinimum", ""), "", GetServersMin, SetServersMin),
+    Row(kFlag, Fixed("EnhancedHealthChecks", ""), "servers_min", GetEnhancedChecks, SetEnhancedChecks),
+    Row(kNumber, Fixed("RsMinimum", ""), "servers_min", GetServersMin, SetServersMin),
     Is(kNumber, "NumberOfRSs", GetServerCount),
     IfSet(kText, Text("ExtraPorts", "extra_ports"), "", GetExtraPorts),
     IfSet(kText, List("LocalBindAddrs", "l7.alternate_source_addresses")),
-    IfSet(kText, Text("StandbyAddr", "address"), "", GetSorryAddress, SetSorryAddress),
-    IfSet(kText, Number("StandbyPort", "port", 0, 65535), "", GetSorryPort, SetSorryPort),
+    IfSet(kText, Text("StandbyAddr", "address"), "sorry_server", GetSorryAddress, SetSorryAddress),
+    IfSet(kText, Number("StandbyPort", "port", 0, 65535), "sorry_server", GetSorryPort, SetSorryPort),
     // Our own: the service's address is the host's (l7.host_address).
     Row(kFlag, Flag("HostAddress", "l7.host_address")),
 };
@@ -135,8 +138,10 @@ constexpr ServiceField kFields[] = {
 constexpr absl::string_view kPersistence[] = {
     "Persist", "PersistTimeout", "Cookie", "QueryTag", "RefreshPersist"};
 
-// They decide what the others mean.
-constexpr absl::string_view kFirst[] = {"ForceL7", "ForceL4", "VStype"};
+// They decide what the others mean; of RsMinimum nothing is left with
+// EnhancedHealthChecks off.
+constexpr absl::string_view kFirst[] = {"ForceL7", "ForceL4", "VStype",
+                                        "RsMinimum"};
 
 bool IsAmong(absl::string_view name, std::span<const absl::string_view> names) {
   return std::any_of(names.begin(), names.end(), [&](absl::string_view one) {
@@ -159,6 +164,10 @@ std::string TextOf(const ServiceField& field, const ServiceView& view) {
 bool IsEcho(const ServiceField& field, absl::string_view text,
             absl::string_view shown) {
   if (text == shown) return true;
+  const bool is_own_text =
+      field.set == nullptr &&
+      (field.option.kind == Kind::kText || field.option.kind == Kind::kList);
+  if (is_own_text) return false;
   if (field.as != As::kFlag) return absl::EqualsIgnoreCase(text, shown);
   const auto flag = ReadFlag(text);
   return flag.has_value() && flag == ReadFlag(shown).value_or(false);
@@ -170,9 +179,7 @@ absl::Status Change(const ServiceField& field, absl::string_view text,
   const std::string shown = TextOf(field, {service});
   if (IsEcho(field, text, shown)) return absl::OkStatus();
   if (field.set != nullptr &&
-      (service.sub == nullptr || name == "QoS" || name == "Enable" ||
-       name == "RsMinimum" || name == "EnhancedHealthChecks" ||
-       absl::StartsWith(name, "Standby"))) {
+      (service.sub == nullptr || !field.sub_path.empty())) {
     return field.set(service, text);
   }
   const bool is_read_only = field.get != nullptr && field.set == nullptr &&
@@ -218,6 +225,7 @@ std::vector<Node> ShowService(const ServiceView& view) {
 
 absl::Status ChangeService(const Parameters& parameters,
                            const Service& service) {
+  const std::string name = NameOf(service);
   for (const absl::string_view first : kFirst) {
     const auto text = parameters.Find(first);
     if (!text.has_value()) continue;
@@ -234,6 +242,7 @@ absl::Status ChangeService(const Parameters& parameters,
     }
     BALLAST_RETURN_IF_ERROR(Change(field, *text, service));
   }
+  Renamed(service, name);
   return SetPersistence(parameters, service);
 }
 

@@ -38,9 +38,10 @@ struct ServiceField {
   Option option;  // Of VirtualService.
   As as = As::kText;
   Show show = Show::kAlways;
-  absl::string_view sub_path =
-      {};  // Of SubService; empty: the parent's counts.
-  // In place of paths; null: as they say.
+  // Of SubService; empty: the parent's counts.
+  absl::string_view sub_path = {};
+  // In place of paths; null: as they say. Sub services are set only if
+  // `sub_path` is not empty.
   std::string (*get)(const ServiceView& view) = nullptr;
   absl::Status (*set)(const Service& service, absl::string_view text) = nullptr;
 };

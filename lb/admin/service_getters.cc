@@ -1,7 +1,5 @@
 #include "lb/admin/service_getters.h"
 
-#include <algorithm>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "io/base/address.h"
@@ -35,19 +33,6 @@ constexpr ViaNumber kVia[] = {
     {5, L7::X_FORWARDED_FOR, false},
     {6, L7::NO_CLIENT_HEADER, true},
 };
-
-uint32_t ServersMinOf(const Service& service) {
-  return service.sub ? service.sub->servers_min()
-                     : service.service->servers_min();
-}
-
-void SetServersMinOf(const Service& service, uint32_t min) {
-  if (service.sub != nullptr) {
-    service.sub->set_servers_min(min);
-  } else {
-    service.service->set_servers_min(min);
-  }
-}
 
 const config::proto::SorryServer* SorryOf(const Service& service) {
   if (service.sub != nullptr) {
@@ -203,23 +188,6 @@ std::string GetProtocol(const ServiceView& view) {
   return ServiceOf(view).protocol() == config::proto::UDP ? "udp" : "tcp";
 }
 
-std::string GetCheckType(const ServiceView& view) {
-  const VirtualService& vs = ServiceOf(view);
-  const auto& check =
-      view.service.sub ? view.service.sub->health_check() : vs.health_check();
-  switch (check.type()) {
-    case config::proto::NONE:
-      return "none";
-    case config::proto::CONNECT:
-      return "tcp";
-    case config::proto::ICMP:
-      return "icmp";
-    default:
-      return vs.protocol() == config::proto::TCP && vs.port() != 0 ? "tcp"
-                                                                   : "icmp";
-  }
-}
-
 std::string GetMasterVs(const ServiceView& view) {
   return absl::StrCat(view.service.sub ? 0 : view.service.sub_count());
 }
@@ -300,29 +268,6 @@ absl::Status SetErrorCode(const Service& service, absl::string_view text) {
     return WrongValue("ErrorCode", text, "0: the service is of layer 4");
   }
   if (service.is_l7()) service.service->mutable_l7()->set_error_code(code);
-  return absl::OkStatus();
-}
-
-std::string GetEnhancedChecks(const ServiceView& view) {
-  return Flag(ServersMinOf(view.service) > 0);
-}
-
-absl::Status SetEnhancedChecks(const Service& service, absl::string_view text) {
-  BALLAST_ASSIGN_OR_RETURN(const bool wanted,
-                           NeedFlag("EnhancedHealthChecks", text));
-  SetServersMinOf(service, wanted ? 1 : 0);
-  return absl::OkStatus();
-}
-
-std::string GetServersMin(const ServiceView& view) {
-  if (view.service.servers().size() <= 1) return "0";
-  return absl::StrCat(std::max(1u, ServersMinOf(view.service)));
-}
-
-absl::Status SetServersMin(const Service& service, absl::string_view text) {
-  BALLAST_ASSIGN_OR_RETURN(const uint32_t min,
-                           ReadNumber("RsMinimum", text, 0, 1024));
-  SetServersMinOf(service, min);
   return absl::OkStatus();
 }
 

@@ -25,7 +25,6 @@ std::string GetForceL4(const ServiceView& view);
 std::string GetForceL7(const ServiceView& view);
 std::string GetType(const ServiceView& view);
 std::string GetProtocol(const ServiceView& view);
-std::string GetCheckType(const ServiceView& view);
 std::string GetPersist(const ServiceView& view);
 std::string GetPersistTimeout(const ServiceView& view);
 std::string GetCookie(const ServiceView& view);
@@ -35,8 +34,6 @@ std::string GetMasterVs(const ServiceView& view);
 std::string GetMasterVsId(const ServiceView& view);
 std::string GetQos(const ServiceView& view);
 std::string GetAddVia(const ServiceView& view);
-std::string GetEnhancedChecks(const ServiceView& view);
-std::string GetServersMin(const ServiceView& view);
 std::string GetServerCount(const ServiceView& view);
 std::string GetExtraPorts(const ServiceView& view);
 std::string GetSorryAddress(const ServiceView& view);
@@ -53,10 +50,17 @@ absl::Status SetType(const Service& service, absl::string_view text);
 absl::Status SetQos(const Service& service, absl::string_view text);
 absl::Status SetErrorCode(const Service& service, absl::string_view text);
 absl::Status SetAddVia(const Service& service, absl::string_view text);
-absl::Status SetEnhancedChecks(const Service& service, absl::string_view text);
-absl::Status SetServersMin(const Service& service, absl::string_view text);
 absl::Status SetSorryAddress(const Service& service, absl::string_view text);
 absl::Status SetSorryPort(const Service& service, absl::string_view text);
+
+// service_health.cc (5.3): the type of check in force; how many servers must be
+// up, and whether that is said at all.
+std::string GetCheckType(const ServiceView& view);
+std::string GetServersMin(const ServiceView& view);
+std::string GetEnhancedChecks(const ServiceView& view);
+absl::Status SetCheckType(const Service& service, absl::string_view text);
+absl::Status SetServersMin(const Service& service, absl::string_view text);
+absl::Status SetEnhancedChecks(const Service& service, absl::string_view text);
 
 // Persist, PersistTimeout, Cookie, QueryTag and RefreshPersist together
 // (4.5, 4.6).

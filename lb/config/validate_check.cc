@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "lb/config/default_check.h"
 #include "lb/config/hex_bytes.h"
 #include "lb/config/known.h"
 #include "lb/config/token.h"
@@ -35,38 +36,6 @@ static_assert(static_cast<int>(CheckType::kBinary) == proto::BINARY - 1);
 static_assert(static_cast<int>(CheckType::kDns) == proto::DNS - 1);
 static_assert(static_cast<int>(CheckMethod::kOptions) ==
               proto::HealthCheck::OPTIONS);
-
-CheckType DefaultType(const PoolOwner& owner) {
-  if (owner.protocol == Protocol::kUdp) {
-    return owner.port == 53 ? CheckType::kDns : CheckType::kIcmp;
-  }
-  switch (owner.port) {
-    case 0:
-      return CheckType::kIcmp;
-    case 21:
-      return CheckType::kFtp;
-    case 23:
-      return CheckType::kTelnet;
-    case 25:
-      return CheckType::kSmtp;
-    case 80:
-      return owner.reencrypts ? CheckType::kHttps : CheckType::kHttp;
-    case 110:
-      return CheckType::kPop3;
-    case 119:
-      return CheckType::kNntp;
-    case 143:
-      return CheckType::kImap;
-    case 389:
-    case 636:
-      return CheckType::kLdap;
-    case 443:
-      return owner.terminates_tls && !owner.reencrypts ? CheckType::kHttp
-                                                       : CheckType::kHttps;
-    default:
-      return CheckType::kTcp;
-  }
-}
 
 bool IsHttp(CheckType type) {
   return type == CheckType::kHttp || type == CheckType::kHttps;
@@ -317,7 +286,8 @@ HealthCheck ValidateCheck(const std::string& path,
   const auto type = Known<proto::CheckType>(absl::StrCat(path, ".type"),
                                             from.type(), proto::DNS, problems);
   check.type = type == proto::DEFAULT
-                   ? DefaultType(owner)
+                   ? DefaultCheckType(owner.protocol, owner.port,
+                                      owner.terminates_tls, owner.reencrypts)
                    : static_cast<CheckType>(static_cast<int>(type) - 1);
   ReadPort(absl::StrCat(path, ".port"), from, owner, servers, check, problems);
   CheckReader(path, from, owner, check, problems).Read();
