@@ -43,7 +43,7 @@ struct Traffic {
 struct ServerStatistics {
   std::string name;
   Endpoint endpoint;
-  uint32_t weight = 0;
+  uint32_t weight = 0;  // As it is now, where the schedule moves it.
   config::AdminState state = config::AdminState::kEnabled;
   bool up = false;
   std::string reason;        // Why it is up or down: "HTTP status 503".

@@ -176,6 +176,7 @@ TEST(PythonClientTest, ServerAcceptsItsOwnOutput) {
     }
     virtual_services {
       address: "192.0.2.11"
+      schedule: SDN_ADAPTIVE
       health_check {
         type: BINARY
         port: 7
@@ -187,6 +188,7 @@ TEST(PythonClientTest, ServerAcceptsItsOwnOutput) {
     virtual_services {
       address: "192.0.2.10"
       port: 25
+      schedule: RESPONSE_TIME
       l7 {
         type: GENERIC
         server_initiating: SMTP

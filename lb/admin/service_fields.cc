@@ -12,10 +12,16 @@ namespace ballast::admin {
 namespace {
 
 constexpr Word kSchedules[] = {
-    {"rr", config::proto::RR},       {"wrr", config::proto::WRR},
-    {"lc", config::proto::LC},       {"wlc", config::proto::WLC},
-    {"fixed", config::proto::FIXED}, {"sh", config::proto::SH},
+    {"rr", config::proto::RR},
+    {"wrr", config::proto::WRR},
+    {"lc", config::proto::LC},
+    {"wlc", config::proto::WLC},
+    {"fixed", config::proto::FIXED},
+    {"sh", config::proto::SH},
     {"uhash", config::proto::UHASH},
+    {"adaptive", config::proto::ADAPTIVE},
+    {"sdn-adaptive", config::proto::SDN_ADAPTIVE},
+    {"dl", config::proto::RESPONSE_TIME},
 };
 
 using Get = std::string (*)(const ServiceView& view);

@@ -33,6 +33,10 @@ void CheckService(const VirtualService& service) {
   BALLAST_CHECK(service.servers_min >= 1);
   BALLAST_CHECK(service.check.interval >
                 service.check.retry_count * service.check.timeout);
+  const bool polls =
+      service.schedule == ballast::config::Schedule::kAdaptive ||
+      service.schedule == ballast::config::Schedule::kSdnAdaptive;
+  BALLAST_CHECK(!polls || service.adaptive.interval >= absl::Seconds(1));
   uint32_t next = 0;
   for (const PortRange& ports : service.extra_ports) {
     BALLAST_CHECK(ports.first > next && ports.first <= ports.last);

@@ -1,4 +1,5 @@
-// A configured schedule as the schedulers call it.
+// A configured schedule as the schedulers call it, and whether its weights
+// move.
 #ifndef LB_CONFIG_SCHEDULE_METHOD_H_
 #define LB_CONFIG_SCHEDULE_METHOD_H_
 
@@ -12,6 +13,9 @@ inline sched::Method MethodOf(Schedule schedule) {
     case Schedule::kRoundRobin:
       return sched::Method::kRoundRobin;
     case Schedule::kWeightedRoundRobin:
+    case Schedule::kAdaptive:
+    case Schedule::kSdnAdaptive:
+    case Schedule::kResponseTime:
       return sched::Method::kWeightedRoundRobin;
     case Schedule::kLeastConnection:
       return sched::Method::kLeastConnection;
@@ -25,6 +29,13 @@ inline sched::Method MethodOf(Schedule schedule) {
       return sched::Method::kUrlHash;
   }
   return sched::Method::kRoundRobin;
+}
+
+// By lb/run/weight_watch.h.
+inline bool WeightsMove(Schedule schedule) {
+  return schedule == Schedule::kAdaptive ||
+         schedule == Schedule::kSdnAdaptive ||
+         schedule == Schedule::kResponseTime;
 }
 
 }  // namespace ballast::config

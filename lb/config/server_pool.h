@@ -69,6 +69,22 @@ enum class Schedule : uint8_t {
   kFixed,
   kSourceHash,  // Layer 4.
   kUrlHash,     // Layer 7, HTTP.
+  // By weights that move.
+  kAdaptive,
+  kSdnAdaptive,
+  kResponseTime,
+};
+
+// How kAdaptive and kSdnAdaptive find their weights; of others the default.
+struct Adaptive {
+  std::string url = "/load";
+  uint16_t port = 80;
+  absl::Duration interval = absl::ZeroDuration();
+  int idle_percent = 5;
+  int least_percent = 0;
+  std::optional<Address> controller{};  // kSdnAdaptive: whom to ask.
+
+  friend bool operator==(const Adaptive&, const Adaptive&) = default;
 };
 
 // How Schedule::kSourceHash deals its 4096 slots.
@@ -168,6 +184,7 @@ struct ServerPool {
   uint32_t servers_min = 1;         // Up only with this many servers available.
   std::vector<RealServer> servers;  // At layer 4 all of the address's family.
   std::optional<SorryServer> sorry_server;
+  Adaptive adaptive;
 
   friend bool operator==(const ServerPool&, const ServerPool&) = default;
 };

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "lb/config/validate_adaptive.h"
 #include "lb/config/validate_follow.h"
 #include "lb/config/validate_ha.h"
 #include "lb/config/validate_l7.h"
@@ -231,6 +232,8 @@ ServiceDefaults ValidateDefaults(const proto::Config& from,
   defaults.slow_start = absl::Seconds(
       problems.InRange("slow_start_s", from.slow_start_s(), 0, 600));
   ValidateHealth(from.health(), defaults, problems);
+  defaults.adaptive =
+      ValidateAdaptive("adaptive", from.adaptive(), Adaptive(), problems);
   ValidateDisabled(from, defaults, problems);
   return defaults;
 }

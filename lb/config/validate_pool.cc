@@ -7,6 +7,7 @@
 #include "lb/config/known.h"
 #include "lb/config/token.h"
 #include "lb/config/validate.h"
+#include "lb/config/validate_adaptive.h"
 #include "lb/config/validate_check.h"
 
 namespace ballast::config {
@@ -28,6 +29,8 @@ static_assert(static_cast<int>(Schedule::kWeightedLeastConnection) ==
 static_assert(static_cast<int>(Schedule::kFixed) == proto::FIXED);
 static_assert(static_cast<int>(Schedule::kSourceHash) == proto::SH);
 static_assert(static_cast<int>(Schedule::kUrlHash) == proto::UHASH);
+static_assert(static_cast<int>(Schedule::kResponseTime) ==
+              proto::RESPONSE_TIME);
 static_assert(static_cast<int>(PersistenceMode::kActiveCookie) ==
               proto::Persistence::ACTIVE_COOKIE);
 static_assert(static_cast<int>(Tls13Key::kSourceIp) ==
@@ -276,8 +279,8 @@ void ValidatePoolOf(const std::string& path, const Proto& from,
                     const ServiceDefaults& defaults, const PoolOwner& owner,
                     ServerPool& pool, Problems& problems) {
   const std::string schedule_path = absl::StrCat(path, ".schedule");
-  pool.schedule =
-      Known<Schedule>(schedule_path, from.schedule(), proto::UHASH, problems);
+  pool.schedule = Known<Schedule>(schedule_path, from.schedule(),
+                                  proto::RESPONSE_TIME, problems);
   if (pool.schedule == Schedule::kUrlHash && owner.l7 != L7Type::kHttp) {
     problems.Error(schedule_path,
                    "UHASH, must be another: needs layer 7 of type HTTP");
@@ -294,6 +297,10 @@ void ValidatePoolOf(const std::string& path, const Proto& from,
   pool.check =
       ValidateCheck(absl::StrCat(path, ".health_check"), from.health_check(),
                     defaults, owner, pool.servers, problems);
+  pool.adaptive =
+      ValidateAdaptive(absl::StrCat(path, ".adaptive"), from.adaptive(),
+                       defaults.adaptive, problems);
+  SettleAdaptive(path, pool, problems);
   if (from.servers_min() > static_cast<uint32_t>(from.real_servers_size())) {
     problems.Error(
         absl::StrCat(path, ".servers_min"),

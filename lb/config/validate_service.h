@@ -24,6 +24,7 @@ struct ServiceDefaults {
   uint32_t check_interval_s = 9;
   uint32_t check_timeout_s = 4;
   uint32_t check_retry_count = 2;
+  Adaptive adaptive;
   bool l7_transparent = false;
   bool l7_subnet_originating = false;
   bool l7_connection_scaling = false;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "lb/config/schedule_method.h"
 #include "sched/fairness.h"
 #include "sched/source_hash_table.h"
 
@@ -84,7 +85,14 @@ void WarnOfService(const std::string& path, const proto::VirtualService& from,
     problems.Warn(absl::StrCat(path, ".fill"),
                   "has no effect without schedule SH");
   }
-  if (service.l7 && !service.l7->sub_services.empty()) return;
+  if (service.l7 && !service.l7->sub_services.empty()) {
+    if (WeightsMove(service.schedule)) {
+      problems.Warn(absl::StrCat(path, ".schedule"),
+                    absl::StrCat(proto::Schedule_Name(from.schedule()),
+                                 ", as WRR: weights of sub services stay"));
+    }
+    return;
+  }
   const auto count =
       std::count_if(service.servers.begin(), service.servers.end(), TakesFlows);
   if (service.enabled && !service.sorry_server &&

@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "io/base/check.h"
 #include "lb/health/binary_dialogue.h"
+#include "lb/health/controller_report.h"
 #include "lb/health/dialogue_testing.h"
 #include "lb/health/dns_probe.h"
 #include "lb/health/fetch_dialogue.h"
@@ -49,6 +50,10 @@ void Fuzz(absl::string_view input) {
   BALLAST_CHECK(whole.state == pieces.state);
   const auto load = ParseLoad(input);
   BALLAST_CHECK(!load || (*load >= 0 && *load <= kLoadDisabled));
+  const auto report = ParseControllerReport(input);
+  for (const auto& [address, value] : report.value_or(ControllerLoads())) {
+    BALLAST_CHECK(value >= 0);
+  }
   (void)IsDnsAnswer(
       choice, {reinterpret_cast<const uint8_t*>(input.data()), input.size()});
 }

@@ -124,6 +124,10 @@ class Director {
   }
 
   void SetHealthy(Instant now, Slot server, bool healthy);
+  // Of new flows alone: server_choice.h.
+  void SetWeight(Slot server, uint32_t weight) {
+    context_.choice.SetWeight(server, weight);
+  }
   // Servers that answered a new flow with a reset since the last call, for the
   // health checks to look at. They take nothing new for a moment.
   std::vector<Slot> TakeRefused();

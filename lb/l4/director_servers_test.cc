@@ -35,6 +35,38 @@ TEST(DirectorTest, RoundRobinOverTheHealthy) {
   EXPECT_EQ(count["10.0.0.3:80"], 15);
 }
 
+TEST(DirectorTest, AWeightThatMovesSharesOutNewFlowsAndTouchesNoOpenOne) {
+  auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
+  service.schedule = config::Schedule::kAdaptive;
+  World world({.services = {service}});
+  const auto send = [&](int client, const char* flags) {
+    const std::string from = absl::StrCat("192.0.2.7:", client);
+    return world.FromClient(World::Tcp(from.c_str(), kVip, flags))
+        .destination()
+        .ToString();
+  };
+  const std::string first = send(4001, "S");
+  const std::string second = send(4002, "S");
+  EXPECT_NE(first, second);
+  const Slot one = world.ServerSlot("10.0.0.1:80");
+  world.director->SetWeight(one, 250);
+  std::map<std::string, int> count;
+  for (int i = 0; i < 50; ++i) ++count[send(5000 + i, "S")];
+  EXPECT_EQ(count["10.0.0.1:80"], 10);
+  EXPECT_EQ(count["10.0.0.2:80"], 40);
+  world.Configure({service});  // A reload keeps it.
+  world.director->SetWeight(one, 0);
+  count.clear();
+  for (int i = 0; i < 10; ++i) ++count[send(6000 + i, "S")];
+  EXPECT_EQ(count["10.0.0.2:80"], 10);
+  EXPECT_EQ(send(4001, "A"), first);
+  EXPECT_EQ(send(4002, "A"), second);
+  world.director->SetWeight(world.ServerSlot("10.0.0.2:80"), 0);
+  EXPECT_EQ(
+      world.FromClient(World::Tcp("192.0.2.7:7000", kVip, "S")).ToString(),
+      "no_server");
+}
+
 TEST(DirectorTest, NoServerMeansTheSorryServerOrADrop) {
   auto service = Service(kVip, {"10.0.0.1:80"});
   World world({.services = {service}});

@@ -30,6 +30,11 @@ bool ServerChoice::Schedulable(const PlanServer& server) const {
          servers_[server.slot].avoid_until == Instant::FromNanos(0);
 }
 
+uint32_t ServerChoice::WeightOf(const PlanServer& server) const {
+  return services_[server.service].scheduler->effective_weight(
+      servers_[server.slot].position);
+}
+
 bool ServerChoice::Avoid(Instant now, Slot slot, const Address& client) {
   const PlanServer* server = plan_->server(slot);
   if (server == nullptr || server->endpoint.port == 0 || server->sorry ||
@@ -39,7 +44,7 @@ bool ServerChoice::Avoid(Instant now, Slot slot, const Address& client) {
   const PlanService& service = *plan_->service(server->service);
   const auto takes = [&](Slot other) {
     const PlanServer& candidate = *plan_->server(other);
-    return other != slot && candidate.weight > 0 && Schedulable(candidate);
+    return other != slot && WeightOf(candidate) > 0 && Schedulable(candidate);
   };
   if (std::none_of(service.servers.begin(), service.servers.end(), takes)) {
     return false;
@@ -200,7 +205,7 @@ Slot ServerChoice::ChooseStateless(const PlanService& service,
   uint64_t best_score = 0;
   for (const Slot slot : service.servers) {
     const PlanServer& server = *plan_->server(slot);
-    if (!Schedulable(server) || server.weight == 0) continue;
+    if (!Schedulable(server) || WeightOf(server) == 0) continue;
     uint64_t score = (server.id ^ flow) * 0x9e3779b97f4a7c15u;
     score = (score ^ score >> 29) * 0xbf58476d1ce4e5b9u;
     score |= 1;
@@ -223,7 +228,7 @@ void ServerChoice::UpdateUp(const PlanService& service) {
     members.push_back({.enabled = server.state == config::AdminState::kEnabled,
                        .healthy = servers_[server.slot].healthy,
                        .critical = service.config.servers[i].critical,
-                       .weight = server.weight});
+                       .weight = WeightOf(server)});
   }
   services_[service.slot].up =
       health::ServiceUp(members, service.config.servers_min);
@@ -271,6 +276,18 @@ void ServerChoice::SetHealthy(Instant now, Slot slot, bool healthy) {
   services_[server->service].scheduler->SetUp(now, servers_[slot].position,
                                               Schedulable(*server));
   UpdateUp(*plan_->service(server->service));
+}
+
+void ServerChoice::SetWeight(Slot slot, uint32_t weight) {
+  const PlanServer* server = plan_->server(slot);
+  if (server == nullptr || server->sorry || server->removed) return;
+  const uint32_t before = WeightOf(*server);
+  if (before == weight) return;
+  services_[server->service].scheduler->SetEffectiveWeight(
+      servers_[slot].position, weight);
+  if ((before == 0) != (weight == 0)) {
+    UpdateUp(*plan_->service(server->service));
+  }
 }
 
 void ServerChoice::Refresh(Instant now, Slot slot, const Address& client) {

@@ -105,6 +105,9 @@ class ServerChoice {
   // Flows of this server on all other threads.
   void SetForeign(Slot server, uint32_t count);
   void SetHealthy(Instant now, Slot server, bool healthy);
+  // In place of the configured weight: of schedules whose weights move. Holds
+  // over Apply() while the configured one is the same.
+  void SetWeight(Slot server, uint32_t weight);
   // S6: the server refused `client`. False if it must go on being asked: no
   // other could take its flows, or it has no port of its own, and so the client
   // asked for one that nobody serves.
@@ -176,6 +179,7 @@ class ServerChoice {
     SetSourceKey(options.source_key);
   }
   bool Schedulable(const PlanServer& server) const;
+  uint32_t WeightOf(const PlanServer& server) const;
   // Of the server that an entry of `service` names; null: it has gone.
   persist::ServerStanding StandingOf(Instant now, const PlanService& service,
                                      const PlanServer* server) const;

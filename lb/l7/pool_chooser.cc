@@ -109,7 +109,7 @@ void PoolChooser::UpdateUp() {
     members.push_back({.enabled = IsEnabled(config_.servers[i]),
                        .healthy = servers_[i].healthy,
                        .critical = config_.servers[i].critical,
-                       .weight = config_.servers[i].weight});
+                       .weight = WeightOf(i)});
   }
   up_ = health::ServiceUp(members, config_.servers_min);
 }
@@ -141,7 +141,7 @@ void PoolChooser::ListCandidates(Instant now,
     candidates->push_back(
         {.name = server.name,
          .endpoint = server.endpoint,
-         .weight = server.weight,
+         .weight = WeightOf(i),
          .open = servers_[i].open,
          .available = scheduler_->available(static_cast<uint16_t>(i))});
   }
@@ -246,6 +246,23 @@ void PoolChooser::SetHealthy(Instant now, uint32_t id, bool healthy) {
   scheduler_->SetUp(now, static_cast<uint16_t>(found->second),
                     Schedulable(found->second));
   UpdateUp();
+}
+
+bool PoolChooser::SetWeight(uint32_t id, uint32_t weight) {
+  const auto found = positions_.find(id);
+  if (found == positions_.end()) return false;
+  const size_t position = found->second;
+  // Another pool that has this server too may be the one whose weights move.
+  if (!config::WeightsMove(config_.schedule)) {
+    weight = config_.servers[position].weight;
+  }
+  const uint32_t before = WeightOf(position);
+  if (before == weight) return false;
+  scheduler_->SetEffectiveWeight(static_cast<uint16_t>(position), weight);
+  if ((before == 0) == (weight == 0)) return false;
+  const bool was_up = up_;
+  UpdateUp();
+  return up_ != was_up;
 }
 
 std::shared_ptr<ServerCounters> PoolChooser::counters(uint32_t id) const {

@@ -82,6 +82,10 @@ class PoolChooser {
   void OnUnreachable(Instant now, uint32_t id);
 
   void SetHealthy(Instant now, uint32_t id, bool healthy);
+  // In place of the configured weight, with a schedule whose weights move; with
+  // others it is the configured one again. Holds over Apply() while that is the
+  // same. True: up() is another.
+  bool SetWeight(uint32_t id, uint32_t weight);
 
   // C2.
   bool up() const { return up_; }
@@ -107,6 +111,9 @@ class PoolChooser {
   void UpdateForeign(Instant now);
   bool Schedulable(size_t position) const;
   bool Full(size_t position) const;
+  uint32_t WeightOf(size_t position) const {
+    return scheduler_->effective_weight(static_cast<uint16_t>(position));
+  }
   void UpdateFull(size_t position);
   void UpdateUp();
   void EndAvoiding(Instant now);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -83,6 +84,30 @@ TEST_F(PoolChooserTest, IsDownWithTooFewServersOrWithoutACriticalOne) {
   pool_.servers[0].critical = true;
   chooser_.Apply(kNow, pool_, ids_);
   EXPECT_FALSE(chooser_.up());
+}
+
+TEST_F(PoolChooserTest, AWeightThatMovesSharesOutWhatIsNew) {
+  pool_.schedule = config::Schedule::kAdaptive;
+  chooser_.Apply(kNow, pool_, ids_);
+  chooser_.SetWeight(1, 500);
+  chooser_.SetWeight(3, 0);
+  std::vector<int> picks = Picks(30);
+  EXPECT_EQ(std::count(picks.begin(), picks.end(), 1), 10);
+  EXPECT_EQ(std::count(picks.begin(), picks.end(), 2), 20);
+  EXPECT_TRUE(chooser_.Standing(3).up);  // Entries still lead there.
+  chooser_.Apply(kNow, pool_, ids_);     // The same configured weights.
+  picks = Picks(30);
+  EXPECT_EQ(std::count(picks.begin(), picks.end(), 3), 0);
+  for (const uint32_t id : {1, 2}) chooser_.SetWeight(id, 0);
+  EXPECT_FALSE(chooser_.up());
+  chooser_.SetWeight(3, 1);
+  EXPECT_TRUE(chooser_.up());
+  chooser_.SetWeight(9, 1);  // Nobody.
+  pool_.schedule = config::Schedule::kWeightedRoundRobin;
+  chooser_.Apply(kNow, pool_, ids_);
+  for (const uint32_t id : {1, 2, 3}) chooser_.SetWeight(id, id == 1 ? 1 : 9);
+  picks = Picks(30);
+  EXPECT_EQ(std::count(picks.begin(), picks.end(), 1), 10);  // As configured.
 }
 
 TEST_F(PoolChooserTest, AnUnreachableServerIsAvoidedForAWhile) {

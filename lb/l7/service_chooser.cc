@@ -150,6 +150,12 @@ void ServiceChooser::SetHealthy(Instant now, uint32_t id, bool healthy) {
   UpdateShared(now);
 }
 
+void ServiceChooser::SetWeight(Instant now, uint32_t id, uint32_t weight) {
+  bool changed = false;
+  for (Pool& pool : pools_) changed |= pool.chooser.SetWeight(id, weight);
+  if (changed) UpdateShared(now);
+}
+
 bool ServiceChooser::AnyUp() const {
   const auto& subs = plan_->config.l7->sub_services;
   bool any = false;

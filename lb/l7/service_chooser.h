@@ -95,6 +95,7 @@ class ServiceChooser {
 
   void Apply(Instant now, std::shared_ptr<const ServicePlan> plan);
   void SetHealthy(Instant now, uint32_t id, bool healthy);
+  void SetWeight(Instant now, uint32_t id, uint32_t weight);
   // For A3, from now on. Until then: none.
   void SetNetworks(std::shared_ptr<const LocalNetworks> networks) {
     networks_ = std::move(networks);

@@ -52,6 +52,7 @@ HealthChecker::HealthChecker(Reactor& reactor, OnChange on_change,
       on_change_(std::move(on_change)),
       places_(options.tcp_places),
       following_(options.following),
+      on_answer_(options.on_answer),
       tcp_(reactor, options.source, options.tcp_places,
            [this](uint16_t id, uint32_t probe,
                   std::optional<ProbeResult> result) {
@@ -187,6 +188,7 @@ void HealthChecker::Carry(Server& server, const health::Actions& actions) {
     switch (action.kind) {
       case Action::Kind::kStartProbe:
         server.probe = action.probe;
+        server.probe_began = reactor_.Now();
         ++stats_.started;
         at_once = StartProbe(server);
         break;
@@ -245,7 +247,9 @@ std::optional<ProbeResult> HealthChecker::StartProbe(Server& server) {
   const Target& target = server.target;
   if (server.stream != nullptr) {
     return streams_.Start(target.id, *server.probe, target.endpoint,
-                          server.stream);
+                          {.dialogue = server.stream->NewDialogue(),
+                           .tls = server.stream->tls(),
+                           .server_name = server.stream->server_name()});
   }
   if (target.check.type == CheckType::kTcp) {
     return tcp_.Start(target.id, *server.probe, target.endpoint);
@@ -263,6 +267,9 @@ void HealthChecker::OnProbeDone(Server& server, const ProbeDone& done) {
   switch (done.result) {
     case ProbeResult::kSuccess:
       ++stats_.answered;
+      if (on_answer_) {
+        on_answer_(server.target.id, reactor_.Now() - server.probe_began);
+      }
       break;
     case ProbeResult::kLocalError:
       ++stats_.local_errors;

@@ -20,6 +20,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -67,6 +68,8 @@ class HealthChecker {
     ProbeSource source;
     size_t tcp_places = TcpProbes::kPlacesMax;
     health::Following* following = nullptr;  // Outlives the checker.
+    // A probe was answered after `time`.
+    std::function<void(uint16_t id, absl::Duration time)> on_answer{};
   };
 
   // The reactor may be destroyed before the checker, or after; with dialogues
@@ -100,6 +103,10 @@ class HealthChecker {
   };
   // nullopt: no such target.
   std::optional<Status> status(uint16_t id) const;
+  bool up(uint16_t id) const {
+    const auto found = servers_.find(id);
+    return found != servers_.end() && found->second->up;
+  }
 
   // Since the beginning, but `in_flight`. A probe that was started and is in
   // none of the others was abandoned, or is under way.
@@ -123,6 +130,7 @@ class HealthChecker {
     bool up = false;                                      // As reported.
     Instant last_change{};                                // Of `up`.
     std::optional<uint32_t> probe{};                      // Under way.
+    Instant probe_began{};
     Instant queued = Instant::Never();  // Its key in due_ or waiting_.
     bool waiting = false;
     std::optional<health::Following::Handle> follows{};
@@ -161,6 +169,7 @@ class HealthChecker {
   OnChange on_change_;
   const size_t places_;
   health::Following* const following_;
+  const std::function<void(uint16_t id, absl::Duration time)> on_answer_;
   TcpProbes tcp_;
   StreamProbes streams_;
   DnsProbes dns_;
@@ -176,10 +185,10 @@ class HealthChecker {
 
 // A status as statistics tell it.
 inline ServerHealth HealthShown(const HealthChecker::Status& status,
-                                Instant now) {
-  return {
-      status.up, status.text,
-      static_cast<uint64_t>(absl::ToInt64Seconds(now - status.last_change))};
+                                Instant now, std::optional<uint32_t> weight) {
+  return {status.up, status.text,
+          static_cast<uint64_t>(absl::ToInt64Seconds(now - status.last_change)),
+          weight};
 }
 
 }  // namespace ballast::run

@@ -14,6 +14,7 @@
 #include "io/base/status_macros.h"
 #include "io/file.h"
 #include "io/tcp_socket.h"
+#include "lb/config/schedule_method.h"
 #include "lb/l4/plan.h"
 
 namespace ballast::run {
@@ -166,7 +167,19 @@ absl::Status Proxies::Start(const config::Model& model,
   health_ = std::make_unique<HealthChecker>(
       reactor_,
       [this](uint16_t id, bool up, health::Reason) { OnHealth(id, up); },
-      HealthChecker::Options{.source = {}, .following = options_.following});
+      HealthChecker::Options{
+          .source = {},
+          .following = options_.following,
+          .on_answer = [this](uint16_t id, absl::Duration time) {
+            weights_->OnAnswered(id, time);
+          }});
+  weights_ = std::make_unique<WeightWatch>(
+      reactor_, WeightWatch::Options(),
+      [this] {
+        TellWeights();
+        news_->Send();
+      },
+      options_.log);
   const auto threads = static_cast<size_t>(model.threads);
   for (size_t i = 0; i < threads; ++i) {
     ProxyThread::Options options;
@@ -453,11 +466,20 @@ bool Proxies::left() const {
 
 void Proxies::SetHealthTargets() {
   std::vector<HealthChecker::Target> targets;
+  std::vector<WeightWatch::Pool> moving_pools;
   std::set<uint16_t> known;
+  std::set<uint16_t> weighed;
   for (const auto& [key, service] : services_) {
     const auto pools = PoolsOf(service.plan->config);
     for (size_t i = 0; i < pools.size(); ++i) {
       const config::ServerPool& pool = *pools[i].second;
+      WeightWatch::Pool moving{
+          .name = absl::StrCat("layer 7 ",
+                               Endpoint{key.first, key.second}.ToString(), " ",
+                               pools[i].first),
+          .schedule = pool.schedule,
+          .adaptive = pool.adaptive,
+          .members = {}};
       for (size_t j = 0; j < pool.servers.size(); ++j) {
         Endpoint endpoint = pool.servers[j].endpoint;
         if (pool.check.port != 0) {
@@ -467,6 +489,10 @@ void Proxies::SetHealthTargets() {
         }
         const auto id = static_cast<uint16_t>(service.plan->ids[i][j]);
         // Sub services that share their entries share their servers.
+        if (config::WeightsMove(pool.schedule) && weighed.insert(id).second) {
+          moving.members.push_back(
+              {id, endpoint.address, pool.servers[j].weight});
+        }
         if (!known.insert(id).second) continue;
         targets.push_back({id, endpoint, pool.check,
                            config::ServerIdentity{service.plan->config.protocol,
@@ -475,16 +501,18 @@ void Proxies::SetHealthTargets() {
                                                   pool.servers[j].endpoint},
                            pool.servers[j].follow});
       }
+      if (!moving.members.empty()) moving_pools.push_back(std::move(moving));
     }
   }
   health_->SetTargets(targets);
+  weights_->SetPools(std::move(moving_pools));
+  TellWeights();
   // A server that never answered is not reported as down.
   for (const auto& entry : services_) {
     const ProxiedService& service = entry.second;
     service.ForEachServer(
         [&](size_t, size_t, uint32_t id, const config::RealServer& server) {
-          const auto status = health_->status(static_cast<uint16_t>(id));
-          const bool up = status.has_value() && status->up;
+          const bool up = health_->up(static_cast<uint16_t>(id));
           const ServerNews::Server news = NewsOf(service, id, server.endpoint);
           news_->Health(news, up);
           if (!up && drop_on_fail_) news_->Cut(news);
@@ -499,6 +527,18 @@ ServerNews::Server Proxies::NewsOf(const ProxiedService& service, uint32_t id,
           .endpoint = endpoint,
           .service = service.plan->service_id,
           .choosers = service.choosers};
+}
+
+void Proxies::TellWeights() {
+  for (const auto& entry : services_) {
+    const ProxiedService& service = entry.second;
+    service.ForEachServer([&](size_t, size_t, uint32_t id,
+                              const config::RealServer& server) {
+      news_->Weight(
+          NewsOf(service, id, server.endpoint),
+          weights_->weight(static_cast<uint16_t>(id)).value_or(server.weight));
+    });
+  }
 }
 
 void Proxies::OnHealth(uint16_t id, bool up) {
@@ -556,7 +596,8 @@ void Proxies::Collect(Statistics* statistics) const {
       [this](uint32_t id) {
         const auto status = health_->status(static_cast<uint16_t>(id));
         if (!status.has_value()) return ServerHealth();
-        return HealthShown(*status, reactor_.Now());
+        return HealthShown(*status, reactor_.Now(),
+                           weights_->weight(static_cast<uint16_t>(id)));
       },
       statistics);
 }

@@ -47,6 +47,7 @@
 #include "lb/run/proxy_thread.h"
 #include "lb/run/proxy_tls.h"
 #include "lb/run/server_news.h"
+#include "lb/run/weight_watch.h"
 #include "lb/tls/ticket_keys.h"
 #include "persist/key_store.h"
 
@@ -109,6 +110,8 @@ class Proxies {
   uint32_t TableOf(const ServiceKey& service, const std::string& sub);
   void SetHealthTargets();
   void OnHealth(uint16_t id, bool up);
+  // Of every server, to all threads.
+  void TellWeights();
   static ServerNews::Server NewsOf(const ProxiedService& service, uint32_t id,
                                    const Endpoint& endpoint);
   // Those of the threads that have not heard of networks_.
@@ -133,6 +136,7 @@ class Proxies {
            std::shared_ptr<l7::ServerCounters>>
       sub_counters_;
   std::unique_ptr<HealthChecker> health_;
+  std::unique_ptr<WeightWatch> weights_;
   // By thread; outlives it.
   std::vector<std::unique_ptr<l7::Application>> applications_;
   uint64_t tls_settings_ = 0;  // Numbers given.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "lb/config/schedule_method.h"
 #include "lb/l7/counter_names.h"
 #include "lb/tls/session.h"
 
@@ -183,12 +184,16 @@ void ProxyStatistics::Collect(
       ServerStatistics& one = shown.servers.emplace_back();
       one.name = server.name;
       one.endpoint = server.endpoint;
+      const config::ServerPool* own = &config;
       if (!config.l7->sub_services.empty()) {
+        own = &config.l7->sub_services[pool];
         one.sub_service = config.l7->sub_services[pool].name;
       }
-      one.weight = server.weight;
       one.state = server.state;
       const ServerHealth known = health(id);
+      one.weight = config::WeightsMove(own->schedule)
+                       ? known.weight.value_or(server.weight)
+                       : server.weight;
       one.up = known.up;
       one.reason = known.reason;
       one.unchanged_s = known.unchanged_s;

@@ -3,6 +3,7 @@
 #define LB_RUN_SERVER_HEALTH_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace ballast::run {
@@ -11,6 +12,7 @@ struct ServerHealth {
   bool up = false;
   std::string reason;        // Why: "HTTP status 503".
   uint64_t unchanged_s = 0;  // Since `up` changed, or the server is known.
+  std::optional<uint32_t> weight{};  // nullopt: as configured.
 };
 
 }  // namespace ballast::run

@@ -18,6 +18,10 @@ void ServerNews::Health(const Server& server, bool up) {
   for (size_t i = 0; i < threads_.size(); ++i) Owe(i, server).up = up;
 }
 
+void ServerNews::Weight(const Server& server, uint32_t weight) {
+  for (size_t i = 0; i < threads_.size(); ++i) Owe(i, server).weight = weight;
+}
+
 void ServerNews::Cut(const Server& server) {
   for (size_t i = 0; i < threads_.size(); ++i) Owe(i, server).cut = true;
 }
@@ -29,8 +33,10 @@ void ServerNews::Send() {
         threads_[i]->Post([owed = owed_[i]](ProxyThread& thread) {
           // Health first: what is cut must not come back.
           for (const auto& [id, news] : *owed) {
-            if (!news.up) continue;
-            news.chooser->SetHealthy(thread.Now(), id, *news.up);
+            if (news.up) news.chooser->SetHealthy(thread.Now(), id, *news.up);
+            if (news.weight) {
+              news.chooser->SetWeight(thread.Now(), id, *news.weight);
+            }
           }
           for (const auto& [id, news] : *owed) {
             if (news.cut) thread.CutServer(id, news.service, news.endpoint);

@@ -1,6 +1,6 @@
-// What proxy threads are told of servers: up or down, and that what is open to
-// them is to be cut. Posted, never waited for, so that a thread which does not
-// run holds nobody up.
+// What proxy threads are told of servers: up or down, their weight, and that
+// what is open to them is to be cut. Posted, never waited for, so that a thread
+// which does not run holds nobody up.
 //
 // Bounds   one piece of news for each server and thread: the newest. What a
 //          full mailbox refuses stays owed, and Send() tells it again.
@@ -37,6 +37,7 @@ class ServerNews {
       : threads_(threads), owed_(threads.size()) {}
 
   void Health(const Server& server, bool up);
+  void Weight(const Server& server, uint32_t weight);
   void Cut(const Server& server);
   // Tells the threads what they are owed.
   void Send();
@@ -49,6 +50,7 @@ class ServerNews {
     Endpoint endpoint;
     uint64_t service = 0;
     std::optional<bool> up;
+    std::optional<uint32_t> weight;
     bool cut = false;
   };
   using Owed = std::map<uint32_t, News>;  // By the server's id.

@@ -96,11 +96,11 @@ Statistics StatisticsCollector::Collect(
     ServerStatistics shown;
     shown.name = name;
     shown.endpoint = server.endpoint;
-    shown.weight = server.weight;
     shown.state = server.state;
     shown.sorry = server.sorry;
     shown.removed = server.removed;
     ServerHealth state = health(server.slot);
+    shown.weight = state.weight.value_or(server.weight);
     shown.up = state.up;
     shown.reason = std::move(state.reason);
     shown.unchanged_s = state.unchanged_s;
@@ -124,11 +124,12 @@ Statistics StatisticsCollector::Collect(
     for (size_t i = 0; i < service->servers.size(); ++i) {
       const l4::PlanServer& server = *plan.server(service->servers[i]);
       add(server, service->config.servers[i].name);
+      const ServerHealth state = health(server.slot);
       members.push_back(
           {.enabled = server.state == config::AdminState::kEnabled,
-           .healthy = health(server.slot).up,
+           .healthy = state.up,
            .critical = service->config.servers[i].critical,
-           .weight = server.weight});
+           .weight = state.weight.value_or(server.weight)});
     }
     if (service->sorry_server != l4::kNoSlot) {
       add(*plan.server(service->sorry_server), "");

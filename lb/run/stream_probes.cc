@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "io/base/check.h"
-#include "lb/health/dialogue.h"
 #include "lb/run/leg.h"
 #include "lb/run/probe_error.h"
 #include "lb/run/probe_socket.h"
@@ -71,6 +70,7 @@ class StreamProbes::Probe final : private Leg::Owner {
   }
   void OnEnd(Leg&) override {
     if (dialogue_ == nullptr) return owner_.LeftLingering(*this);
+    ended_ = true;
     Take(dialogue_->OnEnd());
   }
   void OnGone(Leg& leg) override {
@@ -95,18 +95,12 @@ class StreamProbes::Probe final : private Leg::Owner {
         leg_->Send(BytesOf(sent_));
       }
     }
-    switch (step.state) {
-      case Dialogue::State::kGoesOn:
-        return;
-      case Dialogue::State::kUp:
-        return owner_.Done(*this, ProbeDone{number_, ProbeResult::kSuccess},
-                           true);
-      case Dialogue::State::kDown:
-        return owner_.Done(
-            *this,
-            ProbeDone{number_, ProbeResult::kRejected, std::move(step.why)},
-            true);
+    if (step.state == Dialogue::State::kGoesOn) return;
+    ProbeDone done{number_, ProbeResult::kSuccess};
+    if (step.state == Dialogue::State::kDown) {
+      done = {number_, ProbeResult::kRejected, std::move(step.why)};
     }
+    owner_.Done(*this, std::move(done), /*lingers=*/!ended_);
   }
 
   // nullopt: the kernel gave up waiting, which is left to the check's own
@@ -137,6 +131,7 @@ class StreamProbes::Probe final : private Leg::Owner {
   Leg* leg_;                            // Null: ended.
   std::string sent_;                    // Being sent.
   std::string unsent_;
+  bool ended_ = false;  // By the server.
   size_t discarded_ = 0;
   Instant linger_end_ = Instant::Never();
 };
@@ -146,22 +141,21 @@ StreamProbes::~StreamProbes() {
   for (Probe* probe : lingering_) probe->End();
 }
 
-std::optional<ProbeResult> StreamProbes::Start(
-    uint16_t server, uint32_t probe, const Endpoint& to,
-    const std::shared_ptr<const health::StreamCheck>& check) {
+std::optional<ProbeResult> StreamProbes::Start(uint16_t server, uint32_t probe,
+                                               const Endpoint& to, Talk talk) {
   BALLAST_CHECK(!probes_.contains(server));  // One probe at a time.
   UniqueFd fd = OpenProbeStream(to.address, source_.ForTarget(to.address));
   if (!fd.valid()) return ProbeResult::kLocalError;
   std::unique_ptr<tls::Session> session;
-  if (check->tls()) {
+  if (talk.tls) {
     if (tls_ == nullptr) {
       auto context = tls::ClientContext::Create({.verify = false});
       if (!context.ok()) return ProbeResult::kLocalError;
       tls_ = *std::move(context);
     }
-    session = tls::Session::Client(tls_, check->server_name());
+    session = tls::Session::Client(tls_, talk.server_name);
   }
-  auto* one = new Probe(*this, server, probe, check->NewDialogue(),
+  auto* one = new Probe(*this, server, probe, std::move(talk.dialogue),
                         std::move(fd), std::move(session));
   probes_.emplace(server, one);
   one->Connect(to);

@@ -29,7 +29,7 @@
 #include "io/base/address.h"
 #include "io/reactor.h"
 #include "lb/health/check_state.h"
-#include "lb/health/stream_check.h"
+#include "lb/health/dialogue.h"
 #include "lb/run/alarm.h"
 #include "lb/run/probe_source.h"
 #include "lb/tls/context.h"
@@ -46,6 +46,14 @@ class StreamProbes {
   using OnDone = absl::AnyInvocable<void(
       uint16_t server, uint32_t probe, std::optional<health::ProbeDone> done)>;
 
+  // What is said, and whether in TLS, where `server_name` is asked for unless
+  // it is empty.
+  struct Talk {
+    std::unique_ptr<health::Dialogue> dialogue;
+    bool tls = false;
+    std::string server_name{};
+  };
+
   StreamProbes(Reactor& reactor, const ProbeSource& source, OnDone on_done)
       : reactor_(reactor), source_(source), on_done_(std::move(on_done)) {}
   StreamProbes(const StreamProbes&) = delete;
@@ -59,9 +67,8 @@ class StreamProbes {
 
   // nullopt: under way, OnDone will be called, not from in here. Else what it
   // came to at once. One probe a server.
-  std::optional<health::ProbeResult> Start(
-      uint16_t server, uint32_t probe, const Endpoint& to,
-      const std::shared_ptr<const health::StreamCheck>& check);
+  std::optional<health::ProbeResult> Start(uint16_t server, uint32_t probe,
+                                           const Endpoint& to, Talk talk);
   // Its result is not awaited. Nothing if there is no probe of that server.
   void Abort(uint16_t server);
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "io/base/check.h"
 #include "io/base/status_macros.h"
+#include "lb/config/schedule_method.h"
 #include "lb/run/l7_secrets.h"
 
 namespace ballast {
@@ -90,7 +91,14 @@ absl::Status Unit::Start() {
             up ? " up: " : " down: ", health_->status(slot)->text));
         PostHealth();
       },
-      HealthChecker::Options{.source = {}, .following = &following_});
+      HealthChecker::Options{
+          .source = {},
+          .following = &following_,
+          .on_answer = [this](uint16_t slot, absl::Duration time) {
+            weights_->OnAnswered(slot, time);
+          }});
+  weights_ = std::make_unique<WeightWatch>(
+      *reactor_, WeightWatch::Options(), [this] { PostHealth(); }, log_);
   BALLAST_ASSIGN_OR_RETURN(plan_, BuildPlan(model_));
   SetHealthTargets();
   active_ = model_->ha.mode == ha::Mode::kNone;
@@ -117,6 +125,7 @@ Unit::~Unit() {
   ClosePair();
   proxies_.reset();
   health_.reset();
+  weights_.reset();
   reactor_.reset();
   lanes_.clear();
 }
@@ -169,10 +178,9 @@ absl::Status Unit::MakeLanes() {
   for (uint32_t i = 0; i < threads; ++i) {
     l4::Director& director = lanes_[i]->director();
     const Instant now = MonotonicNow();
-    for (l4::Slot slot = 0; slot < plan_->server_slots(); ++slot) {
-      if (plan_->server(slot) != nullptr) {
-        director.SetHealthy(now, slot, IsUp(slot));
-      }
+    for (const Standing& server : StandingOfAll()) {
+      director.SetHealthy(now, server.slot, server.up);
+      director.SetWeight(server.slot, server.weight);
     }
     if (active_) {
       director.SetActive(now, true, options_.claim_at_once);
@@ -223,13 +231,27 @@ absl::Status Unit::MakeLanes() {
 
 void Unit::SetHealthTargets() {
   std::vector<HealthChecker::Target> targets;
+  std::vector<WeightWatch::Pool> pools;
   for (l4::Slot slot = 0; slot < plan_->service_slots(); ++slot) {
     const l4::PlanService* service = plan_->service(slot);
     if (service == nullptr) continue;
     const config::VirtualService& config = service->config;
+    WeightWatch::Pool* moving = nullptr;
+    if (config::WeightsMove(config.schedule)) {
+      moving = &pools.emplace_back();
+      moving->name = absl::StrCat(
+          ProtocolName(config.protocol), " ",
+          Endpoint{config.address, config.port}.ToString(), " ", config.name);
+      moving->schedule = config.schedule;
+      moving->adaptive = config.adaptive;
+    }
     for (size_t i = 0; i < service->servers.size(); ++i) {
       const l4::Slot server_slot = service->servers[i];
       Endpoint endpoint = plan_->server(server_slot)->endpoint;
+      if (moving != nullptr) {
+        moving->members.push_back(
+            {server_slot, endpoint.address, config.servers[i].weight});
+      }
       if (config.check.port != 0) {
         endpoint.port = config.check.port;
       } else if (endpoint.port == 0) {
@@ -244,12 +266,21 @@ void Unit::SetHealthTargets() {
     }
   }
   health_->SetTargets(targets);
+  weights_->SetPools(std::move(pools));
 }
 
-bool Unit::IsUp(l4::Slot slot) const {
-  const auto status = health_->status(slot);
-  return status.has_value() && status->up;
+std::vector<Unit::Standing> Unit::StandingOfAll() const {
+  std::vector<Standing> all;
+  for (l4::Slot slot = 0; slot < plan_->server_slots(); ++slot) {
+    const l4::PlanServer* server = plan_->server(slot);
+    if (server == nullptr) continue;
+    all.push_back(
+        {slot, IsUp(slot), weights_->weight(slot).value_or(server->weight)});
+  }
+  return all;
 }
+
+bool Unit::IsUp(l4::Slot slot) const { return health_->up(slot); }
 
 ServerHealth Unit::HealthOf(l4::Slot slot) const {
   const auto status = health_->status(slot);
@@ -260,7 +291,7 @@ ServerHealth Unit::HealthOf(l4::Slot slot) const {
                ? ServerHealth{true, "not checked"}
                : ServerHealth{false, "removed"};
   }
-  return HealthShown(*status, reactor_->Now());
+  return HealthShown(*status, reactor_->Now(), weights_->weight(slot));
 }
 
 std::vector<const l4::AllCounters*> Unit::Counters() const {
@@ -348,10 +379,7 @@ absl::Status Unit::ApplyToProxies(const config::Model& model) {
 }
 
 absl::Status Unit::Distribute() {
-  std::vector<std::pair<l4::Slot, bool>> health;
-  for (l4::Slot slot = 0; slot < plan_->server_slots(); ++slot) {
-    if (plan_->server(slot) != nullptr) health.emplace_back(slot, IsUp(slot));
-  }
+  const std::vector<Standing> servers = StandingOfAll();
   const PacketSteering steering = network_->Steering(*model_);
   for (size_t i = 0; i < lanes_.size(); ++i) {
     Lane& lane = *lanes_[i];
@@ -359,8 +387,9 @@ absl::Status Unit::Distribute() {
     const bool done = lane.Call([&, i](Instant now, l4::Director& director) {
       director.SetSourceKey(source_key_);
       director.Apply(now, plan_);
-      for (const auto& [slot, up] : health) {
-        director.SetHealthy(now, slot, up);
+      for (const Standing& server : servers) {
+        director.SetHealthy(now, server.slot, server.up);
+        director.SetWeight(server.slot, server.weight);
       }
       if (i == 0 && lanes_.size() > 1) {
         status = lane.af_packet().SetSteering(steering);
@@ -412,17 +441,15 @@ void Unit::PostView() {
 
 void Unit::PostHealth() {
   health_owed_ = false;
-  std::vector<std::pair<l4::Slot, bool>> health;
-  for (l4::Slot slot = 0; slot < plan_->server_slots(); ++slot) {
-    if (plan_->server(slot) != nullptr) health.emplace_back(slot, IsUp(slot));
-  }
+  const std::vector<Standing> servers = StandingOfAll();
   for (const auto& lane : lanes_) {
     const bool posted =
-        lane->Post([health](Instant now, l4::Director& director) {
-          for (const auto& [slot, up] : health) {
-            if (director.choice().healthy(slot) != up) {
-              director.SetHealthy(now, slot, up);
+        lane->Post([servers](Instant now, l4::Director& director) {
+          for (const Standing& server : servers) {
+            if (director.choice().healthy(server.slot) != server.up) {
+              director.SetHealthy(now, server.slot, server.up);
             }
+            director.SetWeight(server.slot, server.weight);
           }
         });
     health_owed_ |= !posted;

@@ -27,6 +27,7 @@
 #include "lb/run/partner.h"
 #include "lb/run/proxies.h"
 #include "lb/run/statistics.h"
+#include "lb/run/weight_watch.h"
 #include "persist/key_store.h"
 
 namespace ballast::run {
@@ -110,6 +111,13 @@ class Unit : public Balancer, private Partner::Owner {
   absl::Status Distribute();
   void SetHealthTargets();
   bool IsUp(l4::Slot slot) const;
+  // What packet threads have to know of each server, but its configuration.
+  struct Standing {
+    l4::Slot slot;
+    bool up;
+    uint32_t weight;
+  };
+  std::vector<Standing> StandingOfAll() const;
   ServerHealth HealthOf(l4::Slot slot) const;
   std::vector<const l4::AllCounters*> Counters() const;
   // To every lane; what a lane's full mailbox refuses is told again later.
@@ -139,6 +147,7 @@ class Unit : public Balancer, private Partner::Owner {
   std::unique_ptr<Reactor> reactor_;
   health::Following following_;
   std::unique_ptr<HealthChecker> health_;
+  std::unique_ptr<WeightWatch> weights_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   // Persistence entries of layer 7, and of layer 4 that go by a message.
   std::shared_ptr<persist::KeyStore> key_store_;
