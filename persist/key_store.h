@@ -11,10 +11,9 @@
 // Units    table, server: whatever numbers the caller uses. Timeouts: whole
 //          minutes.
 // Memory   60 B an entry, index included. Taken when first used.
-// Cost     at 1 M and 10 M entries, every line cold, on a busy machine: Find
-//          240 and 430 ns, Find and Put of an entry that is there 470 and
-//          850 ns, Erase and Put of a new one 580 and 1000 ns
-//          (bench/RESULTS.md). Expiry scans nothing (expiry_ring.h).
+// Cost     at 1 M and 10 M entries, every line cold: Find 190 and 270 ns, Find
+//          and Put of an entry that is there 380 and 540 ns, Erase and Put of a
+//          new one 490 and 610 ns (bench/RESULTS.md). Expiry scans nothing (expiry_ring.h).
 // Threads  any. The whole of the lock policy: an entry lives in one shard, by
 //          its digest; each shard has one mutex, held for one look-up or change
 //          or for one piece of a walk; no two are ever held at once, and nobody
