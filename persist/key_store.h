@@ -13,7 +13,8 @@
 // Memory   60 B an entry, index included. Taken when first used.
 // Cost     at 1 M and 10 M entries, every line cold: Find 190 and 270 ns, Find
 //          and Put of an entry that is there 380 and 540 ns, Erase and Put of a
-//          new one 490 and 610 ns (bench/RESULTS.md). Expiry scans nothing (expiry_ring.h).
+//          new one 490 and 610 ns (bench/RESULTS.md). Expiry scans nothing
+//          (expiry_ring.h).
 // Threads  any. The whole of the lock policy: an entry lives in one shard, by
 //          its digest; each shard has one mutex, held for one look-up or change
 //          or for one piece of a walk; no two are ever held at once, and nobody
