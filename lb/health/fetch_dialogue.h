@@ -10,12 +10,11 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "lb/health/dialogue.h"
-#include "lb/http/message_reader.h"
+#include "lb/health/response_dialogue.h"
 
 namespace ballast::health {
 
-class FetchDialogue final : public Dialogue {
+class FetchDialogue final : public ResponseDialogue {
  public:
   // `body` has all of it when the dialogue has ended with kUp. `host`: as a
   // Host field has it, for servers that ask for one.
@@ -23,17 +22,15 @@ class FetchDialogue final : public Dialogue {
                 std::shared_ptr<std::string> body);
 
   Step OnOpen() override { return Say(request_); }
-  Step OnBytes(absl::string_view bytes) override;
-  Step OnEnd() override;
 
  private:
-  Step OnRead(http::Read read);
+  Step OnStatus(int status) override;
+  Step OnBody(absl::string_view bytes) override;
+  Step OnWhole() override { return Up(); }
 
   const std::string request_;
   const size_t body_max_;
   const std::shared_ptr<std::string> body_;
-  http::ResponseReader reader_;
-  bool interim_ = false;
 };
 
 }  // namespace ballast::health

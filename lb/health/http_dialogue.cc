@@ -7,8 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "io/base/check.h"
-#include "lb/http/limits.h"
-#include "lb/http/refusal.h"
+#include "lb/http/head.h"
 
 namespace ballast::health {
 namespace {
@@ -88,59 +87,22 @@ bool HttpCheck::Matches(absl::string_view body) const {
 // -- HttpDialogue -------------------------------------------------------------
 
 HttpDialogue::HttpDialogue(std::shared_ptr<const HttpCheck> check)
-    : check_(std::move(check)), reader_(http::Limits()) {
-  reader_.Begin(MethodOf(check_->method()));
-}
+    : ResponseDialogue(MethodOf(check->method())), check_(std::move(check)) {}
 
-Dialogue::Step HttpDialogue::OnBytes(absl::string_view bytes) {
-  for (;;) {
-    const http::Read read = reader_.Next(&bytes);
-    if (read == http::Read::kNeedMore) return {};
-    Step step = OnRead(read);
-    if (step.state != State::kGoesOn) return step;
+Dialogue::Step HttpDialogue::OnStatus(int status) {
+  if (!check_->GoodCode(status)) {
+    return Down(absl::StrCat("HTTP status ", status));
   }
-}
-
-Dialogue::Step HttpDialogue::OnEnd() {
-  const http::Read read = reader_.Closed();
-  if (read == http::Read::kNeedMore) return Dialogue::OnEnd();
-  return OnRead(read);
-}
-
-Dialogue::Step HttpDialogue::OnRead(http::Read read) {
-  switch (read) {
-    case http::Read::kHead:
-      return OnHead();
-    case http::Read::kBody:
-      if (interim_) return {};
-      absl::StrAppend(&body_,
-                      reader_.body().substr(0, kKeptMax - body_.size()));
-      return body_.size() == kKeptMax ? OnBody() : Step();
-    case http::Read::kEnd:
-      if (!interim_) return OnBody();
-      reader_.Begin(MethodOf(check_->method()));
-      return {};
-    case http::Read::kRefused:
-      return Down(absl::StrCat("not an HTTP response: ",
-                               http::RefusalName(reader_.refusal())));
-    case http::Read::kNeedMore:
-      break;
-  }
+  if (status > 299 || !check_->wants_body()) return Up();
   return {};
 }
 
-Dialogue::Step HttpDialogue::OnHead() {
-  const int code = reader_.head().status;
-  interim_ = reader_.head().interim();
-  if (interim_) return {};
-  if (!check_->GoodCode(code)) {
-    return Down(absl::StrCat("HTTP status ", code));
-  }
-  if (code > 299 || !check_->wants_body()) return Up();
-  return {};
+Dialogue::Step HttpDialogue::OnBody(absl::string_view bytes) {
+  absl::StrAppend(&body_, bytes.substr(0, kKeptMax - body_.size()));
+  return body_.size() == kKeptMax ? OnWhole() : Step();
 }
 
-Dialogue::Step HttpDialogue::OnBody() {
+Dialogue::Step HttpDialogue::OnWhole() {
   if (check_->Matches(body_)) return Up();
   return Down(absl::StrCat("the pattern is not in the ", body_.size(),
                            " bytes of the body"));

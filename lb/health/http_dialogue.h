@@ -21,8 +21,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "lb/health/dialogue.h"
-#include "lb/http/message_reader.h"
+#include "lb/health/response_dialogue.h"
 
 namespace re2 {
 class RE2;
@@ -66,22 +65,18 @@ class HttpCheck {
   std::unique_ptr<re2::RE2> pattern_;
 };
 
-class HttpDialogue final : public Dialogue {
+class HttpDialogue final : public ResponseDialogue {
  public:
   explicit HttpDialogue(std::shared_ptr<const HttpCheck> check);
 
   Step OnOpen() override { return Say(check_->request()); }
-  Step OnBytes(absl::string_view bytes) override;
-  Step OnEnd() override;
 
  private:
-  Step OnRead(http::Read read);
-  Step OnHead();
-  Step OnBody();
+  Step OnStatus(int status) override;
+  Step OnBody(absl::string_view bytes) override;
+  Step OnWhole() override;
 
   const std::shared_ptr<const HttpCheck> check_;
-  http::ResponseReader reader_;
-  bool interim_ = false;
   std::string body_;
 };
 
