@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "io/base/address.h"
 #include "lb/config/model.h"
 #include "lb/l7/limiter.h"
@@ -20,6 +21,18 @@
 #include "lb/run/server_tls.h"
 
 namespace ballast::run {
+
+// The pools of a service, each with the name of its sub service: "" for its
+// own, where it has no sub services.
+inline std::vector<std::pair<absl::string_view, const config::ServerPool*>>
+PoolsOf(const config::VirtualService& service) {
+  std::vector<std::pair<absl::string_view, const config::ServerPool*>> pools;
+  for (const config::SubService& sub : service.l7->sub_services) {
+    pools.emplace_back(sub.name, &sub);
+  }
+  if (pools.empty()) pools.emplace_back("", &service);
+  return pools;
+}
 
 struct ProxiedService {
   std::shared_ptr<const l7::ServicePlan> plan;
@@ -33,12 +46,11 @@ struct ProxiedService {
   // Each server: call(pool's number, place in it, id, configuration).
   template <typename Call>
   void ForEachServer(Call call) const {
-    const config::VirtualService& config = plan->config;
-    for (size_t i = 0; i < plan->ids.size(); ++i) {
-      const config::ServerPool* pool = &config;
-      if (!config.l7->sub_services.empty()) pool = &config.l7->sub_services[i];
-      for (size_t j = 0; j < pool->servers.size(); ++j) {
-        call(i, j, plan->ids[i][j], pool->servers[j]);
+    const auto pools = PoolsOf(plan->config);
+    for (size_t i = 0; i < pools.size(); ++i) {
+      const auto& servers = pools[i].second->servers;
+      for (size_t j = 0; j < servers.size(); ++j) {
+        call(i, j, plan->ids[i][j], servers[j]);
       }
     }
   }

@@ -1,11 +1,7 @@
 #include "lb/run/proxies.h"
 
-#include <openssl/hmac.h>
-
 #include <algorithm>
-#include <array>
 #include <chrono>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,28 +10,11 @@
 #include "io/base/status_macros.h"
 #include "io/file.h"
 #include "io/tcp_socket.h"
-#include "lb/config/schedule_method.h"
-#include "lb/l4/plan.h"
 
 namespace ballast::run {
 namespace {
 
 constexpr size_t kErrorPageBytesMax = 1 << 20;
-
-// A key of its own for each use of a secret.
-std::array<uint8_t, 32> Derive(const config::L7Secret& secret,
-                               absl::string_view use) {
-  std::array<uint8_t, 32> key;
-  unsigned int length = 0;
-  HMAC(EVP_sha256(), secret.data(), secret.size(),
-       reinterpret_cast<const uint8_t*>(use.data()), use.size(), key.data(),
-       &length);
-  return key;
-}
-SipKey DeriveSip(const config::L7Secret& secret, absl::string_view use) {
-  const auto key = Derive(secret, use);
-  return {LoadBig64(key.data()), LoadBig64(key.data() + 8)};
-}
 
 std::vector<Endpoint> PortsOf(const config::VirtualService& service) {
   std::vector<Endpoint> ports = {{service.address, service.port}};
@@ -79,17 +58,6 @@ l7::HttpSettings SettingsOf(const config::Model& model,
   return settings;
 }
 
-persist::UnitSettings UnitSettingsOf(const config::L7Settings& from) {
-  persist::UnitSettings settings;
-  settings.check_frequency =
-      static_cast<persist::CheckFrequency>(from.always_persist);
-  settings.add_cookie_port = from.add_port_to_active_cookie;
-  settings.share_subvs = from.share_sub_service_persistence;
-  return settings;
-}
-static_assert(static_cast<int>(config::AlwaysPersist::kEveryChange) ==
-              static_cast<int>(persist::CheckFrequency::kEveryRequestAndStore));
-
 // Whether this host has the addresses that servers are to see, or will have
 // them with the floating ones.
 absl::Status CheckSources(const config::Model& model,
@@ -110,17 +78,6 @@ absl::Status CheckSources(const config::Model& model,
   return absl::OkStatus();
 }
 
-// The pools of a service, each with the name of its sub service.
-std::vector<std::pair<std::string, const config::ServerPool*>> PoolsOf(
-    const config::VirtualService& service) {
-  std::vector<std::pair<std::string, const config::ServerPool*>> pools;
-  for (const config::SubService& sub : service.l7->sub_services) {
-    pools.emplace_back(sub.name, &sub);
-  }
-  if (pools.empty()) pools.emplace_back("", &service);
-  return pools;
-}
-
 }  // namespace
 
 bool Proxies::Wanted(const config::Model& model) {
@@ -129,29 +86,18 @@ bool Proxies::Wanted(const config::Model& model) {
       [](const auto& service) { return service.l7.has_value(); });
 }
 
-Proxies::Proxies(Reactor& reactor, Options options)
+Proxies::Proxies(Reactor& reactor, Options options, size_t threads)
     : reactor_(reactor),
       options_(std::move(options)),
-      networks_(options_.networks) {}
-
-void Proxies::SetSecrets(const Secrets& secrets) {
-  persistence_secret_ = DeriveSip(secrets[0], "persistence");
-  ticket_keys_.clear();
-  for (const config::L7Secret& secret : secrets) {
-    ticket_keys_.push_back(tls::MakeTicketKey(Derive(secret, "TLS tickets")));
-  }
-  cookie_secrets_.clear();
-  for (const config::L7Secret& secret : secrets) {
-    if (cookie_secrets_.size() == persist::ActiveCookies::kSecretsMax) break;
-    cookie_secrets_.push_back(DeriveSip(secret, "active cookie"));
-  }
-}
+      networks_(options_.networks),
+      plans_(options_.store, threads) {}
 
 absl::StatusOr<std::unique_ptr<Proxies>> Proxies::Create(
     Reactor& reactor, Options options, const config::Model& model,
     const Secrets& secrets) {
   BALLAST_CHECK(options.store != nullptr);
-  std::unique_ptr<Proxies> proxies(new Proxies(reactor, std::move(options)));
+  std::unique_ptr<Proxies> proxies(new Proxies(
+      reactor, std::move(options), static_cast<size_t>(model.threads)));
   BALLAST_RETURN_IF_ERROR(proxies->Start(model, secrets));
   return proxies;
 }
@@ -164,22 +110,6 @@ absl::Status Proxies::Start(const config::Model& model,
       // Of its service, and of the unit.
       .clients_max = size_t{model.limits.l7_connections} * 2,
       .key = {LoadBig64(key), LoadBig64(key + 8)}});
-  health_ = std::make_unique<HealthChecker>(
-      reactor_,
-      [this](uint16_t id, bool up, health::Reason) { OnHealth(id, up); },
-      HealthChecker::Options{
-          .source = {},
-          .following = options_.following,
-          .on_answer = [this](uint16_t id, absl::Duration time) {
-            weights_->OnAnswered(id, time);
-          }});
-  weights_ = std::make_unique<WeightWatch>(
-      reactor_, WeightWatch::Options(),
-      [this] {
-        TellWeights();
-        news_->Send();
-      },
-      options_.log);
   const auto threads = static_cast<size_t>(model.threads);
   for (size_t i = 0; i < threads; ++i) {
     ProxyThread::Options options;
@@ -208,71 +138,17 @@ absl::Status Proxies::Start(const config::Model& model,
     BALLAST_ASSIGN_OR_RETURN(auto thread, ProxyThread::Start(options));
     threads_.push_back(std::move(thread));
   }
-  news_ = std::make_unique<ServerNews>(threads_);
+  health_ = std::make_unique<ProxyHealth>(
+      reactor_,
+      ProxyHealth::Options{options_.store, options_.log, options_.following},
+      services_, threads_);
   return Apply(model, secrets);
-}
-
-const Proxies::Server& Proxies::ServerOf(const ServerName& name) {
-  const auto [known, is_new] = servers_.try_emplace(name);
-  if (!is_new) return known->second;
-  const auto taken = [&](uint16_t id) {
-    return id == 0 ||
-           std::any_of(servers_.begin(), servers_.end(),
-                       [&](const auto& one) { return one.second.id == id; });
-  };
-  // Going round, so that a number is not given anew soon.
-  if (servers_.size() > next_id_) {
-    while (taken(next_id_)) ++next_id_;
-  }
-  known->second = {next_id_++,
-                   std::make_shared<l7::ServerCounters>(threads_.size())};
-  return known->second;
-}
-
-uint32_t Proxies::TableOf(const ServiceKey& service, const std::string& sub) {
-  const auto number = static_cast<uint32_t>(tables_.size() + 1);
-  return tables_.emplace(std::pair(service, sub), number).first->second;
-}
-
-std::shared_ptr<const l7::ServicePlan> Proxies::MakePlan(
-    const config::Model& model, const config::VirtualService& config) {
-  const ServiceKey key(config.address, config.port);
-  auto plan = std::make_shared<l7::ServicePlan>();
-  plan->config = config;
-  for (const auto& [name, pool] : PoolsOf(config)) {
-    auto& ids = plan->ids.emplace_back();
-    auto& counters = plan->counters.emplace_back();
-    // Entries of sub services that share them lead to servers by address.
-    const bool shared = model.l7.share_sub_service_persistence;
-    for (const config::RealServer& server : pool->servers) {
-      const Server& known =
-          ServerOf({key, shared ? std::string() : name, server.endpoint});
-      ids.push_back(known.id);
-      counters.push_back(known.counters);
-    }
-    plan->tables.push_back(TableOf(key, shared ? std::string() : name));
-    if (config.l7->sub_services.empty()) continue;
-    auto& own = sub_counters_[{key, name}];
-    if (own == nullptr) {
-      own = std::make_shared<l7::ServerCounters>(threads_.size());
-    }
-    plan->sub_counters.push_back(own);
-  }
-  plan->persistence = UnitSettingsOf(model.l7);
-  plan->real_servers_are_local = model.l7.real_servers_are_local;
-  plan->secret = persistence_secret_;
-  plan->cookie_secrets = cookie_secrets_;
-  plan->service_id =
-      l4::ServiceId(config.protocol, config.address, config.port);
-  plan->store = options_.store;
-  return plan;
 }
 
 absl::Status Proxies::Apply(const config::Model& model,
                             const Secrets& secrets) {
-  BALLAST_CHECK(!secrets.empty());
   BALLAST_RETURN_IF_ERROR(CheckSources(model, *networks_));
-  SetSecrets(secrets);
+  const ProxySecrets derived = DeriveProxySecrets(secrets);
   struct Prepared {
     const config::VirtualService* config;
     std::string error_page;
@@ -293,7 +169,8 @@ absl::Status Proxies::Apply(const config::Model& model,
       one.error_page.assign(page.begin(), page.end());
     }
     if (service.l7->tls.has_value()) {
-      BALLAST_ASSIGN_OR_RETURN(one.tls, MakeClientsTls(service, ticket_keys_));
+      BALLAST_ASSIGN_OR_RETURN(one.tls,
+                               MakeClientsTls(service, derived.tickets));
     }
     const auto running = services_.find({service.address, service.port});
     if (service.l7->reencrypt.has_value()) {
@@ -322,9 +199,8 @@ absl::Status Proxies::Apply(const config::Model& model,
   ProxiedServices services;
   std::vector<std::vector<ProxyThread::Placed>> placed(threads_.size());
   for (Prepared& one : prepared) {
-    const ServiceKey key(one.config->address, one.config->port);
-    auto plan =
-        std::make_shared<l7::ServicePlan>(*MakePlan(model, *one.config));
+    const std::pair key(one.config->address, one.config->port);
+    auto plan = plans_.Make(model, *one.config, derived);
     plan->error_page = std::move(one.error_page);
     ProxiedService& service = services[key];
     if (const auto before = services_.find(key); before != services_.end()) {
@@ -389,31 +265,9 @@ absl::Status Proxies::Apply(const config::Model& model,
   const auto patience = std::chrono::steady_clock::now() +
                         absl::ToChronoMilliseconds(kApplyPatience);
   for (const auto& one : applied) one.wait_until(patience);
-  ForgetOthers();
-  drop_on_fail_ = model.drop_on_fail;
-  SetHealthTargets();
-  WatchDrains(reactor_.Now());
+  plans_.KeepOnly(services_);
+  health_->OnServices(model);
   return absl::OkStatus();
-}
-
-void Proxies::ForgetOthers() {
-  std::map<ServerName, Server> kept;
-  for (auto& [name, server] : servers_) {
-    const auto service = services_.find(std::get<0>(name));
-    if (service == services_.end()) continue;
-    for (const auto& ids : service->second.plan->ids) {
-      if (std::find(ids.begin(), ids.end(), server.id) != ids.end()) {
-        kept[name] = server;
-      }
-    }
-  }
-  servers_ = std::move(kept);
-  std::erase_if(sub_counters_, [this](const auto& one) {
-    const auto service = services_.find(one.first.first);
-    if (service == services_.end()) return true;
-    const auto& used = service->second.plan->sub_counters;
-    return std::find(used.begin(), used.end(), one.second) == used.end();
-  });
 }
 
 void Proxies::SetNetworks(std::shared_ptr<const l7::LocalNetworks> networks) {
@@ -464,142 +318,19 @@ bool Proxies::left() const {
   return connections == 0;
 }
 
-void Proxies::SetHealthTargets() {
-  std::vector<HealthChecker::Target> targets;
-  std::vector<WeightWatch::Pool> moving_pools;
-  std::set<uint16_t> known;
-  std::set<uint16_t> weighed;
-  for (const auto& [key, service] : services_) {
-    const auto pools = PoolsOf(service.plan->config);
-    for (size_t i = 0; i < pools.size(); ++i) {
-      const config::ServerPool& pool = *pools[i].second;
-      WeightWatch::Pool moving{
-          .name = absl::StrCat("layer 7 ",
-                               Endpoint{key.first, key.second}.ToString(), " ",
-                               pools[i].first),
-          .schedule = pool.schedule,
-          .adaptive = pool.adaptive,
-          .members = {}};
-      for (size_t j = 0; j < pool.servers.size(); ++j) {
-        Endpoint endpoint = pool.servers[j].endpoint;
-        if (pool.check.port != 0) {
-          endpoint.port = pool.check.port;
-        } else if (endpoint.port == 0) {
-          endpoint.port = key.second;
-        }
-        const auto id = static_cast<uint16_t>(service.plan->ids[i][j]);
-        // Sub services that share their entries share their servers.
-        if (config::WeightsMove(pool.schedule) && weighed.insert(id).second) {
-          moving.members.push_back(
-              {id, endpoint.address, pool.servers[j].weight});
-        }
-        if (!known.insert(id).second) continue;
-        targets.push_back({id, endpoint, pool.check,
-                           config::ServerIdentity{service.plan->config.protocol,
-                                                  {key.first, key.second},
-                                                  pools[i].first,
-                                                  pool.servers[j].endpoint},
-                           pool.servers[j].follow});
-      }
-      if (!moving.members.empty()) moving_pools.push_back(std::move(moving));
-    }
-  }
-  health_->SetTargets(targets);
-  weights_->SetPools(std::move(moving_pools));
-  TellWeights();
-  // A server that never answered is not reported as down.
-  for (const auto& entry : services_) {
-    const ProxiedService& service = entry.second;
-    service.ForEachServer(
-        [&](size_t, size_t, uint32_t id, const config::RealServer& server) {
-          const bool up = health_->up(static_cast<uint16_t>(id));
-          const ServerNews::Server news = NewsOf(service, id, server.endpoint);
-          news_->Health(news, up);
-          if (!up && drop_on_fail_) news_->Cut(news);
-        });
-  }
-  news_->Send();
-}
-
-ServerNews::Server Proxies::NewsOf(const ProxiedService& service, uint32_t id,
-                                   const Endpoint& endpoint) {
-  return {.id = id,
-          .endpoint = endpoint,
-          .service = service.plan->service_id,
-          .choosers = service.choosers};
-}
-
-void Proxies::TellWeights() {
-  for (const auto& entry : services_) {
-    const ProxiedService& service = entry.second;
-    service.ForEachServer([&](size_t, size_t, uint32_t id,
-                              const config::RealServer& server) {
-      news_->Weight(
-          NewsOf(service, id, server.endpoint),
-          weights_->weight(static_cast<uint16_t>(id)).value_or(server.weight));
-    });
-  }
-}
-
-void Proxies::OnHealth(uint16_t id, bool up) {
-  for (const auto& [name, server] : servers_) {
-    if (server.id != id) continue;
-    const auto& [key, sub, endpoint] = name;
-    options_.log(
-        absl::StrCat("layer 7 ", Endpoint{key.first, key.second}.ToString(),
-                     " ", sub, ": server ", endpoint.ToString(),
-                     up ? " up: " : " down: ", health_->status(id)->text));
-    const auto service = services_.find(key);
-    if (service == services_.end()) return;
-    const ServerNews::Server news = NewsOf(service->second, id, endpoint);
-    news_->Health(news, up);
-    if (!up && drop_on_fail_) news_->Cut(news);
-    news_->Send();
-    return;
-  }
-}
-
-void Proxies::WatchDrains(Instant now) {
-  std::vector<l7::DrainWatch::Server> servers;
-  for (const auto& [key, service] : services_) {
-    service.ForEachServer(
-        [&](size_t, size_t, uint32_t id, const config::RealServer& server) {
-          servers.push_back({id, &server});
-        });
-  }
-  const std::vector<uint32_t> due = drains_.Due(
-      now, servers,
-      [this](uint32_t id) { return options_.store->CountOf(id) > 0; });
-  for (const auto& [name, server] : servers_) {
-    if (std::find(due.begin(), due.end(), server.id) == due.end()) continue;
-    const auto& [key, sub, endpoint] = name;
-    options_.log(absl::StrCat(
-        "layer 7 ", Endpoint{key.first, key.second}.ToString(), " ", sub,
-        ": server ", endpoint.ToString(), " drained: its connections are cut"));
-    news_->Cut(NewsOf(services_.at(key), server.id, endpoint));
-  }
-  news_->Send();
-}
-
 void Proxies::Tick(Instant now) {
   if (const auto line = notices_.Take()) {
     options_.log(absl::StrCat("layer 7: ", *line));
   }
   TellNetworks();
-  WatchDrains(now);
+  health_->Tick(now);
   statistics_.Sample(now, services_);
 }
 
 void Proxies::Collect(Statistics* statistics) const {
   statistics_.Collect(
       services_, threads_, *limiter_, *options_.store,
-      [this](uint32_t id) {
-        const auto status = health_->status(static_cast<uint16_t>(id));
-        if (!status.has_value()) return ServerHealth();
-        return HealthShown(*status, reactor_.Now(),
-                           weights_->weight(static_cast<uint16_t>(id)));
-      },
-      statistics);
+      [this](uint32_t id) { return health_->Of(id); }, statistics);
 }
 
 }  // namespace ballast::run

@@ -14,41 +14,32 @@
 #ifndef LB_RUN_PROXIES_H_
 #define LB_RUN_PROXIES_H_
 
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <future>
-#include <map>
 #include <memory>
-#include <string>
-#include <tuple>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "io/base/address.h"
 #include "io/base/instant.h"
-#include "io/base/siphash.h"
 #include "io/reactor.h"
 #include "lb/balancer.h"
 #include "lb/config/model.h"
 #include "lb/l7/application.h"
-#include "lb/l7/drain_watch.h"
 #include "lb/l7/limiter.h"
 #include "lb/l7/local_networks.h"
-#include "lb/l7/server_counters.h"
 #include "lb/l7/service_chooser.h"
-#include "lb/run/health_checker.h"
 #include "lb/run/l7_sync.h"
 #include "lb/run/notices.h"
 #include "lb/run/proxied_service.h"
+#include "lb/run/proxy_health.h"
+#include "lb/run/proxy_plans.h"
 #include "lb/run/proxy_statistics.h"
 #include "lb/run/proxy_thread.h"
 #include "lb/run/proxy_tls.h"
-#include "lb/run/server_news.h"
-#include "lb/run/weight_watch.h"
-#include "lb/tls/ticket_keys.h"
 #include "persist/key_store.h"
 
 namespace ballast::run {
@@ -91,60 +82,24 @@ class Proxies {
   bool left() const;
 
  private:
-  using ServiceKey = std::pair<Address, uint16_t>;
-  // Numbers that stay with what they were given to.
-  using ServerName = std::tuple<ServiceKey, std::string, Endpoint>;
-  struct Server {
-    uint16_t id = 0;
-    std::shared_ptr<l7::ServerCounters> counters;
-  };
-
-  Proxies(Reactor& reactor, Options options);
-  void SetSecrets(const Secrets& secrets);
+  Proxies(Reactor& reactor, Options options, size_t threads);
   absl::Status Start(const config::Model& model, const Secrets& secrets);
-  std::shared_ptr<const l7::ServicePlan> MakePlan(
-      const config::Model& model, const config::VirtualService& config);
-  const Server& ServerOf(const ServerName& name);
-  // Forgets the numbers and counters of what is not in services_ any more.
-  void ForgetOthers();
-  uint32_t TableOf(const ServiceKey& service, const std::string& sub);
-  void SetHealthTargets();
-  void OnHealth(uint16_t id, bool up);
-  // Of every server, to all threads.
-  void TellWeights();
-  static ServerNews::Server NewsOf(const ProxiedService& service, uint32_t id,
-                                   const Endpoint& endpoint);
   // Those of the threads that have not heard of networks_.
   void TellNetworks();
-  // Cuts what draining servers have open, where it is time.
-  void WatchDrains(Instant now);
 
   Reactor& reactor_;
   const Options options_;
   std::shared_ptr<const l7::LocalNetworks> networks_;
   std::vector<bool> networks_owed_;  // By thread.
-  SipKey persistence_secret_;
-  std::vector<tls::TicketKey> ticket_keys_;
-  std::vector<SipKey> cookie_secrets_;
   std::shared_ptr<l7::Limiter> limiter_;
   ProxiedServices services_;
-  std::map<ServerName, Server> servers_;
-  uint16_t next_id_ = 1;
-  // By service and sub service.
-  std::map<std::pair<ServiceKey, std::string>, uint32_t> tables_;
-  std::map<std::pair<ServiceKey, std::string>,
-           std::shared_ptr<l7::ServerCounters>>
-      sub_counters_;
-  std::unique_ptr<HealthChecker> health_;
-  std::unique_ptr<WeightWatch> weights_;
+  ProxyPlans plans_;
   // By thread; outlives it.
   std::vector<std::unique_ptr<l7::Application>> applications_;
   uint64_t tls_settings_ = 0;  // Numbers given.
   Notices notices_;            // The threads'.
   std::vector<std::unique_ptr<ProxyThread>> threads_;
-  std::unique_ptr<ServerNews> news_;
-  l7::DrainWatch drains_;
-  bool drop_on_fail_ = false;
+  std::unique_ptr<ProxyHealth> health_;
   std::vector<std::future<void>> leaving_;  // By thread, from Leave() on.
   ProxyStatistics statistics_;
 };
