@@ -101,14 +101,23 @@ class Unit : public Balancer, private Partner::Owner {
   absl::Status KeepSourceKey() const;
   void RestoreFlows(const PacketSteering& steering);
 
+  // -- The packet lanes (unit_packets.cc; ListConnections() too) --------------
+  absl::Status MakeLanes();
+  // Has every lane take the plan with the health of its servers.
+  absl::Status Distribute();
+  std::vector<const l4::AllCounters*> Counters() const;
+  // To every lane; what a lane's full mailbox refuses is told again later.
+  void PostView();
+  void PostHealth();
+  void OnPackets(Completion completion);
+  void OnPacketTick(Completion completion);
+  void RunPackets();
+
   explicit Unit(Options options) : options_(std::move(options)) {}
   absl::Status Start();
-  absl::Status MakeLanes();
   absl::StatusOr<std::shared_ptr<const l4::Plan>> BuildPlan(
       std::shared_ptr<const config::Model> model);
   absl::Status ApplyToProxies(const config::Model& model);
-  // Has every lane take the plan with the health of its servers.
-  absl::Status Distribute();
   void SetHealthTargets();
   bool IsUp(l4::Slot slot) const;
   // What packet threads have to know of each server, but its configuration.
@@ -119,19 +128,12 @@ class Unit : public Balancer, private Partner::Owner {
   };
   std::vector<Standing> StandingOfAll() const;
   ServerHealth HealthOf(l4::Slot slot) const;
-  std::vector<const l4::AllCounters*> Counters() const;
-  // To every lane; what a lane's full mailbox refuses is told again later.
-  void PostView();
-  void PostHealth();
 
   void OnNetwork(Completion completion);
-  void OnPackets(Completion completion);
-  void OnPacketTick(Completion completion);
   void OnSecond(Completion completion);
   void OnWake(Completion completion);
   void ReadNetwork();
   void UpdateNetwork();
-  void RunPackets();
 
   Options options_;
   std::function<void(absl::string_view)> log_;
