@@ -9,6 +9,10 @@ def ballast_proto_library(name, src, **kwargs):
       **kwargs: passed to cc_library.
     """
     stem = src[:-len(".proto")]
+
+    # As another workspace's repository it is in a folder of that.
+    root = native.repository_name().replace("@", "external/")
+    root = "." if root == "external/" else root
     native.genrule(
         name = name + "_protoc",
         srcs = [src],
@@ -16,7 +20,7 @@ def ballast_proto_library(name, src, **kwargs):
             stem + ".pb.cc",
             stem + ".pb.h",
         ],
-        cmd = "protoc --proto_path=. --cpp_out=$(GENDIR) $(SRCS)",
+        cmd = "protoc --proto_path={0} --cpp_out=$(GENDIR)/{0} $(SRCS)".format(root),
         message = "Generating C++ of",
     )
     native.cc_library(
