@@ -248,8 +248,8 @@ class BallastBed(Bed):
 
   def switchover(self):
     def order(number):
-      self.client.run([self._control, 'switchover',
-                       os.path.join(self.folder, f'unit{number}', 'control')])
+      socket = os.path.join(self.folder, f'unit{number}', 'control')
+      self.client.run([self._control, 'switchover', f'--socket={socket}'])
     return self._event(order)
 
 

@@ -68,6 +68,13 @@ for argument in "$folder/short.key" "${one:1}"; do
   [[ $got != *"${one:1:16}"* ]] || fail "the key is in the message: $got"
 done
 
+# Nobody to ask. (A socket's name has 107 characters at most.)
+expect 1 'control socket none: nobody listens' status --socket none
+BALLAST_SOCKET=other expect 1 'socket other: nobody listens' status
+expect 2 'status: 1 arguments, must be 0' status none
+expect 2 'no option --sock' status --sock none
+expect 0 'usage: ballastctl drain SERVICE SERVER' help drain
+
 # A full disk is no success.
 "$ballastctl" key new 2>/dev/null >/dev/full && fail "written to /dev/full"
 

@@ -5,6 +5,7 @@ does, and kill -9 in the middle of a hundred changes.
 Arguments: ballastd, ballastctl. Needs no privilege.
 """
 
+import json
 import os
 import random
 import re
@@ -33,6 +34,7 @@ class Daemon:
     self.control = os.path.join(folder, 'state', 'control')
     self.log = os.path.join(folder, 'log')
     self.process = None
+    os.environ['BALLAST_SOCKET'] = self.control
     with socket.create_server(('127.0.0.1', 0)) as taken:
       self.port = taken.getsockname()[1]
 
@@ -76,10 +78,25 @@ class Daemon:
         asker.settimeout(60)
         asker.connect(self.control)
         asker.send(command.encode())
-        answer = asker.recv(1 << 18).decode()
+        head, _, text = asker.recv(1 << 16).partition(b'\n')
+        if not head:
+          return None
+        word, length = head.decode().split()
+        while len(text) < int(length):
+          piece = asker.recv(1 << 16)
+          if not piece:
+            return None
+          text += piece
     except OSError:
       return None
-    return answer or None
+    return f'{word}\n{text.decode()}'
+
+  def generations(self):
+    """Of the history, the newest first."""
+    word, _, text = self.ask('v1 GET /v1/history').partition('\n')
+    check(word == 'ok' and text.startswith('200 '), text)
+    return [int(one['generation'])
+            for one in json.loads(text[len('200 '):])['revisions']]
 
   def ctl(self, *words, good=True):
     done = subprocess.run(
@@ -99,47 +116,100 @@ class Daemon:
 
 
 def commands_do_what_they_say(daemon):
-  """On a relative path too: it is this program's, not the daemon's."""
+  """On relative paths too: they are this program's, not the daemon's."""
   os.chdir(daemon.folder)
   daemon.write(daemon.file, 500)
   daemon.start()
   daemon.write('other', 600)
-  check(daemon.ctl('restore', 'state/control', 'other') ==
+  check(daemon.ctl('restore', 'other') ==
         'generation 2 is in force\n', 'restore')
-  history = daemon.ctl('history', 'state/control')
+  history = daemon.ctl('history', '--socket=state/control')
   check(re.fullmatch(
       r' +2  \S+ \S+Z  ballastctl from control socket: restore from \S+/other\n'
       r' +1  \S+ \S+Z  start: as found at the start\n', history), history)
-  difference = daemon.ctl('diff', 'state/control', '1', '2')
+  difference = daemon.ctl('diff', '1', '2')
   check(difference == f'~ virtual_services[127.0.0.1:{daemon.port}].'
         'real_servers[127.0.0.1:9].weight: 500 -> 600\n', difference)
-  check(daemon.ctl('diff', 'state/control', '2', '2') == 'no difference\n',
+  check(daemon.ctl('diff', '2', '2') == 'no difference\n',
         'no difference')
-  daemon.ctl('rollback', 'state/control', '1')
+  daemon.ctl('rollback', '1')
   check(daemon.weight() == 500, 'rolled back')
-  daemon.ctl('backup', 'state/control', 'saved')
-  daemon.ctl('backup', '--without-secrets', 'state/control', 'bare')
+  daemon.ctl('backup', 'saved')
+  daemon.ctl('backup', '--without-secrets', 'bare')
   check(os.stat('saved').st_mode & 0o777 == 0o600, 'mode of a backup')
-  daemon.ctl('restore', 'state/control', 'other')
-  daemon.ctl('restore', 'state/control', 'saved')
+  daemon.ctl('restore', 'other')
+  daemon.ctl('restore', 'saved')
   check(daemon.weight() == 500, 'restored')
-  for words in (('rollback', 'state/control', '99'),
-                ('rollback', 'state/control', 'x'),
-                ('diff', 'state/control', '1', '99'),
-                ('restore', 'state/control', 'none')):
+  for words in (('rollback', '99'),
+                ('rollback', 'x'),
+                ('diff', '1', '99'),
+                ('restore', 'none')):
     daemon.ctl(*words, good=False)
   with open('bad', 'w', encoding='utf-8') as file:
     file.write('threads: 65')
-  said = daemon.ctl('restore', 'state/control', 'bad', good=False)
+  said = daemon.ctl('restore', 'bad', good=False)
   check('threads: 65, must be 0 or 1 to 64' in said, said)
   with open('restart', 'w', encoding='utf-8') as file:
     file.write(daemon.text(500) + 'threads: 2')
-  said = daemon.ctl('restore', 'state/control', 'restart', good=False)
+  said = daemon.ctl('restore', 'restart', good=False)
   check('threads: cannot change while running' in said, said)
   check(daemon.weight() == 500, 'as it was')
-  audit = daemon.ctl('audit', 'state/control', '2').splitlines()
+  audit = daemon.ctl('audit', '2').splitlines()
   check(len(audit) == 2 and '"refused":"threads: cannot' in audit[1] and
         '"user":"ballastctl"' in audit[1], audit)
+  daemon.kill()
+
+
+def the_unit_is_seen_and_told(daemon):
+  """By the names its status shows."""
+  service, server = f'127.0.0.1:{daemon.port}', '127.0.0.1:9'
+  said = daemon.ctl('status', good=False)
+  check('nobody listens' in said and 'state_dir' in said, said)
+  daemon.write(daemon.file, 500)
+  daemon.start()
+  said = daemon.ctl('status')
+  check(re.match(r'serving, generation 1, services up 1 of 1\n'
+                 r'0 connections, .*\ndropped none\n', said)
+        and said.endswith('no pair is configured\n'), said)
+  said = daemon.ctl('services')
+  check(re.search(rf'^{service}/tcp +7 +up +WRR +1/1 +0 ', said, re.M), said)
+
+  def shown():
+    return re.search(rf'^{server} +(\S+) +up +(\d+) ', daemon.ctl('servers'),
+                     re.M).groups()
+  check(shown() == ('enabled', '500'), shown())
+  check(daemon.ctl('drain', service, server) == 'done\n', 'drain')
+  check(shown() == ('draining', '500'), shown())
+  daemon.ctl('disable', f'{service}/tcp', server)
+  check(shown() == ('disabled', '500'), shown())
+  daemon.ctl('weight', service, server, '700')
+  daemon.ctl('enable', service, server)
+  check(shown() == ('enabled', '700') and daemon.weight() == 700, shown())
+  newest = daemon.ctl('history').splitlines()[0]
+  check(newest.endswith('ballastctl from control socket: enable: server '
+                        f'{server} of {service}/tcp'), newest)
+  status = json.loads(daemon.ctl('servers', '--json'))
+  check(status['user'] == 'ballastctl' and status['role'] == 'ADMIN' and
+        status['services'][0]['servers'][0]['weight'] == 700, status)
+  check(json.loads(daemon.ctl('weight', service, server, '1', '--json')) == {},
+        'a reply as it is')
+  for words, why in (
+      (('drain', service, '127.0.0.1:8'), f'there is {server}'),
+      (('drain', '127.0.0.1:1', server), f'there is {service}/tcp'),
+      (('weight', service, server, '65536'), 'must be 0 to 65535'),
+      (('weight', service, server, 'x'), 'must be a number'),
+      (('switchover',), 'no partner'),
+      (('update',), 'no pair is configured'),
+      (('servers', 'none'), f'there is {service}/tcp')):
+    said = daemon.ctl(*words, good=False)
+    check(why in said, f'{words}: {said}')
+  said = json.loads(daemon.ctl('switchover', '--json', good=False))
+  check('no partner' in said['error'], said)
+  for command, why in (('v1 PUT /v1/status', 'v1: must be'),
+                       ('v1', 'v1: must be'),
+                       ('status', 'must be one of v1, pair')):
+    check(why in daemon.ask(command), command)
+  check(daemon.ask('v1 GET /v1/none').startswith('ok\n404 {'), 'no such path')
   daemon.kill()
 
 
@@ -179,15 +249,13 @@ def no_change_is_lost(daemon):
     daemon.start()
     check(daemon.weight() == found, 'a start changes nothing')
     acknowledged = found
-    newest = daemon.ask('history').splitlines()[1]
-    number = newest.split()[0]
-    kept = daemon.ask(f'diff {number} {number}')
+    newest = daemon.generations()[0]
+    kept = daemon.ask(f'diff {newest} {newest}')
     check(kept == 'ok\nno difference\n', f'{newest}: {kept}')
   check(kills == KILLS and daemon.weight() == 1000 + CHANGES, f'{kills} kills')
   print(f'{cut} of {kills} kills before an answer')
   # Each one is in the history, in its order.
-  numbers = [int(line.split()[0])
-             for line in daemon.ask('history').splitlines()[1:]]
+  numbers = daemon.generations()
   check(numbers == sorted(numbers, reverse=True), numbers)
   check(len(numbers) >= CHANGES, f'{len(numbers)} revisions')
   daemon.process.terminate()
@@ -196,7 +264,8 @@ def no_change_is_lost(daemon):
 
 def main():
   programs = [os.path.abspath(path) for path in sys.argv[1:3]]
-  for test in (commands_do_what_they_say, no_change_is_lost):
+  for test in (commands_do_what_they_say, the_unit_is_seen_and_told,
+               no_change_is_lost):
     # Short: a socket's name has 107 characters at most.
     folder = tempfile.mkdtemp(prefix='ballast.', dir='/tmp')
     daemon = Daemon(*programs, folder)

@@ -7,11 +7,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "io/base/status_macros.h"
@@ -39,7 +39,10 @@ absl::StatusOr<UniqueFd> Connect(const std::string& path) {
               sizeof(address)) != 0) {
     return absl::ErrnoToStatus(
         errno == ECONNREFUSED ? ENOENT : errno,
-        absl::StrCat("control socket ", path, ": nobody listens"));
+        absl::StrCat("control socket ", path,
+                     errno == ECONNREFUSED || errno == ENOENT
+                         ? ": nobody listens"
+                         : ": cannot connect"));
   }
   return fd;
 }
@@ -77,40 +80,76 @@ absl::StatusOr<std::unique_ptr<ControlSocket>> ControlSocket::Listen(
 
 ControlSocket::~ControlSocket() { unlink(path_.c_str()); }
 
-void ControlSocket::RunOnce(Answer answer) {
+void ControlSocket::Accept() {
   for (size_t i = 0; i < kConnectionsMax; ++i) {
     UniqueFd fd(accept4(listener_.get(), nullptr, nullptr,
                         SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!fd.valid()) break;
+    if (!fd.valid()) return;
     if (connections_.size() == kConnectionsMax) connections_.pop_front();
     epoll_event event{};
     event.events = EPOLLIN;
     epoll_ctl(poll_.get(), EPOLL_CTL_ADD, fd.get(), &event);
-    connections_.push_back(std::move(fd));
+    connections_.push_back({.fd = std::move(fd)});
   }
+}
+
+bool ControlSocket::Read(Connection& connection, Answer answer) {
+  char command[kCommandMax];
+  const ssize_t size = recv(connection.fd.get(), command, sizeof(command),
+                            MSG_DONTWAIT | MSG_TRUNC);
+  if (size < 0) return errno == EAGAIN || errno == EINTR;
+  if (size == 0) return false;
+  absl::StatusOr<std::string> said =
+      static_cast<size_t>(size) > sizeof(command)
+          ? absl::InvalidArgumentError(absl::StrCat("command of ", size,
+                                                    " bytes, must be at most ",
+                                                    size_t{kCommandMax}))
+          : answer(absl::string_view(command, static_cast<size_t>(size)));
+  if (said.ok() && said->size() > kAnswerMax) {
+    said = absl::ResourceExhaustedError(absl::StrCat("answer of ", said->size(),
+                                                     " bytes, must be at most ",
+                                                     size_t{kAnswerMax}));
+  }
+  const absl::string_view text =
+      said.ok() ? absl::string_view(*said)
+                : said.status().message().substr(0, kAnswerMax);
+  connection.answer =
+      absl::StrCat(said.ok() ? "ok " : "error ", text.size(), "\n", text);
+  return true;
+}
+
+bool ControlSocket::Send(Connection& connection) {
+  while (connection.sent < connection.answer.size()) {
+    const absl::string_view piece =
+        absl::string_view(connection.answer).substr(connection.sent, kPieceMax);
+    const ssize_t size = send(connection.fd.get(), piece.data(), piece.size(),
+                              MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return errno == EAGAIN;
+    connection.sent += static_cast<size_t>(size);
+  }
+  return false;
+}
+
+void ControlSocket::RunOnce(Answer answer) {
+  Accept();
   for (size_t i = 0; i < connections_.size();) {
-    char command[kCommandMax];
-    const ssize_t size = recv(connections_[i].get(), command, sizeof(command),
-                              MSG_DONTWAIT | MSG_TRUNC);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+    Connection& connection = connections_[i];
+    const bool asked = !connection.answer.empty();
+    bool stays = asked || Read(connection, answer);
+    if (stays && !connection.answer.empty()) {
+      stays = Send(connection);
+      if (stays && !asked) {  // There is room again: Send() goes on.
+        epoll_event event{};
+        event.events = EPOLLOUT;
+        epoll_ctl(poll_.get(), EPOLL_CTL_MOD, connection.fd.get(), &event);
+      }
+    }
+    if (stays) {
       ++i;
-      continue;
+    } else {
+      connections_.erase(connections_.begin() + static_cast<ptrdiff_t>(i));
     }
-    if (size > 0) {
-      absl::StatusOr<std::string> said =
-          static_cast<size_t>(size) > sizeof(command)
-              ? absl::InvalidArgumentError(absl::StrCat(
-                    "command of ", size, " bytes, must be at most ",
-                    size_t{kCommandMax}))
-              : answer(absl::string_view(command, static_cast<size_t>(size)));
-      std::string text = said.ok()
-                             ? absl::StrCat("ok\n", *said)
-                             : absl::StrCat("error\n", said.status().message());
-      text.resize(std::min(text.size(), size_t{kAnswerMax}));
-      (void)!send(connections_[i].get(), text.data(), text.size(),
-                  MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-    connections_.erase(connections_.begin() + static_cast<ptrdiff_t>(i));
   }
 }
 
@@ -121,22 +160,42 @@ absl::StatusOr<std::string> AskControlSocket(const std::string& path,
   if (send(fd.get(), command.data(), command.size(), MSG_NOSIGNAL) < 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("control socket ", path));
   }
-  pollfd poller{fd.get(), POLLIN, 0};
-  if (poll(&poller, 1, static_cast<int>(absl::ToInt64Milliseconds(patience))) <
-      1) {
-    return absl::DeadlineExceededError(
-        absl::StrCat("control socket ", path, ": no answer within ",
-                     absl::FormatDuration(patience)));
+  std::string text;   // What came, after the first line.
+  bool good = false;  // It said "ok".
+  size_t length = 0;  // Of all of the text; set with `begun`.
+  bool begun = false;
+  std::vector<char> piece(ControlSocket::kPieceMax);
+  while (!begun || text.size() < length) {
+    pollfd poller{fd.get(), POLLIN, 0};
+    const int ready =
+        poll(&poller, 1, static_cast<int>(absl::ToInt64Milliseconds(patience)));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 1) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("control socket ", path, ": no answer within ",
+                       absl::FormatDuration(patience)));
+    }
+    const ssize_t size = recv(fd.get(), piece.data(), piece.size(), 0);
+    if (size <= 0) {
+      return absl::UnavailableError(
+          absl::StrCat("control socket ", path, ": closed ",
+                       begun ? "within its answer" : "without an answer"));
+    }
+    absl::string_view came(piece.data(), static_cast<size_t>(size));
+    if (!begun) {
+      good = absl::ConsumePrefix(&came, "ok ");
+      if ((!good && !absl::ConsumePrefix(&came, "error ")) ||
+          !absl::SimpleAtoi(came.substr(0, came.find('\n')), &length) ||
+          length > ControlSocket::kAnswerMax) {
+        return absl::UnavailableError(
+            absl::StrCat("control socket ", path, ": no ballastd's answer"));
+      }
+      came.remove_prefix(came.find('\n') + 1);
+      begun = true;
+    }
+    absl::StrAppend(&text, came);
   }
-  std::vector<char> buffer(ControlSocket::kAnswerMax);
-  const ssize_t size = recv(fd.get(), buffer.data(), buffer.size(), 0);
-  if (size <= 0) {
-    return absl::UnavailableError(
-        absl::StrCat("control socket ", path, ": closed without an answer"));
-  }
-  absl::string_view text(buffer.data(), static_cast<size_t>(size));
-  if (absl::ConsumePrefix(&text, "ok\n")) return std::string(text);
-  absl::ConsumePrefix(&text, "error\n");
+  if (good) return text;
   return absl::FailedPreconditionError(text);
 }
 

@@ -1,11 +1,15 @@
 // How ballastctl speaks to a running ballastd: a socket in the file system, one
 // command and one answer per connection.
 //
-// Wire     SOCK_SEQPACKET; a command is one message of words, the answer one
-//          message: "ok" or "error", a newline, text.
+// Wire     SOCK_SEQPACKET; a command is one message of words. The answer is one
+//          message or several, of at most kPieceMax bytes each: "ok" or
+//          "error", a blank, how many bytes of text there are, a newline, and
+//          the text.
 // Who      whoever may open the socket: its owner only (mode 0600).
-// Bounds   kConnectionsMax connections that have not asked yet; the oldest
-//          makes room.
+// Bounds   kConnectionsMax connections that have not asked yet or not read
+//          their whole answer; the oldest makes room. A command above
+//          kCommandMax and an answer above kAnswerMax are errors that say so:
+//          nothing is cut.
 // Threads  one at a time; never blocks.
 #ifndef EXAMPLES_CONTROL_SOCKET_H_
 #define EXAMPLES_CONTROL_SOCKET_H_
@@ -27,8 +31,10 @@ namespace ballast {
 class ControlSocket {
  public:
   static constexpr size_t kConnectionsMax = 8;
-  static constexpr size_t kCommandMax = 1024;
-  static constexpr size_t kAnswerMax = 128 * 1024;  // Longer ones are cut.
+  static constexpr size_t kCommandMax = size_t{8} << 10;
+  // The status of some fifteen thousand servers as JSON.
+  static constexpr size_t kAnswerMax = size_t{8} << 20;
+  static constexpr size_t kPieceMax = size_t{64} << 10;
 
   // Takes the place of a socket nobody listens on any more.
   //   kAlreadyExists  another process listens there
@@ -49,15 +55,27 @@ class ControlSocket {
         poll_(std::move(poll)),
         listener_(std::move(listener)) {}
 
+  struct Connection {
+    UniqueFd fd;
+    std::string answer;  // Empty: has not asked yet.
+    size_t sent = 0;
+  };
+  void Accept();
+  // Reads its command, if there is one. False: it is done with.
+  static bool Read(Connection& connection, Answer answer);
+  // Sends what there is room for. False: all is sent, or it is gone.
+  static bool Send(Connection& connection);
+
   const std::string path_;
   UniqueFd poll_;  // An epoll descriptor.
   UniqueFd listener_;
-  std::deque<UniqueFd> connections_;
+  std::deque<Connection> connections_;
 };
 
 // The other end: asks once, waits for the answer.
 //   kNotFound          nobody listens there
-//   kDeadlineExceeded  no answer within `patience`
+//   kDeadlineExceeded  no answer within `patience`, or it stopped for that long
+//   kUnavailable       it was closed before the whole answer came
 //   kFailedPrecondition  with the answer's text: "error"
 absl::StatusOr<std::string> AskControlSocket(const std::string& path,
                                              absl::string_view command,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <string>
 #include <thread>
 
 #include "io/base/status_matchers.h"
@@ -35,6 +36,9 @@ class ControlSocketTest : public ::testing::Test {
       server.RunOnce(
           [](absl::string_view asked) -> absl::StatusOr<std::string> {
             if (asked == "fail") return absl::NotFoundError("no such thing");
+            if (asked.substr(0, 5) == "long ") {
+              return std::string(std::stoul(std::string(asked.substr(5))), 'a');
+            }
             return "you said " + std::string(asked);
           });
     }
@@ -49,10 +53,47 @@ TEST_F(ControlSocketTest, ACommandIsAnswered) {
   EXPECT_EQ(*Ask(**server, "status"), "you said status");
   EXPECT_THAT(Ask(**server, "fail"),
               StatusIs(absl::StatusCode::kFailedPrecondition, "no such thing"));
-  EXPECT_THAT(Ask(**server, std::string(2000, 'x')),
+  EXPECT_THAT(Ask(**server, std::string(10000, 'x')),
               StatusIs(absl::StatusCode::kFailedPrecondition,
-                       ::testing::HasSubstr("2000 bytes")));
+                       ::testing::HasSubstr("10000 bytes")));
   EXPECT_EQ(*Ask(**server, "again"), "you said again");
+}
+
+// More than a socket's buffer has room for.
+TEST_F(ControlSocketTest, ALongAnswerComesWholeOrIsAnError) {
+  auto server = ControlSocket::Listen(path_);
+  ASSERT_THAT(server, IsOk());
+  for (const size_t size : {size_t{0}, ControlSocket::kPieceMax,
+                            size_t{ControlSocket::kAnswerMax}}) {
+    const auto said = Ask(**server, "long " + std::to_string(size));
+    ASSERT_THAT(said, IsOk());
+    EXPECT_EQ(*said, std::string(size, 'a'));
+  }
+  EXPECT_THAT(
+      Ask(**server, "long " + std::to_string(ControlSocket::kAnswerMax + 1)),
+      StatusIs(absl::StatusCode::kFailedPrecondition,
+               ::testing::HasSubstr("must be at most 8388608")));
+}
+
+TEST_F(ControlSocketTest, AnAnswerThatStopsHalfwayIsNoAnswer) {
+  auto server = ControlSocket::Listen(path_);
+  ASSERT_THAT(server, IsOk());
+  absl::StatusOr<std::string> said = std::string();
+  std::thread client(
+      [&] { said = AskControlSocket(path_, "x", absl::Seconds(10)); });
+  bool answered = false;
+  while (!answered) {
+    pollfd poller{(*server)->fd(), POLLIN, 0};
+    poll(&poller, 1, 20);
+    (*server)->RunOnce([&](absl::string_view) {
+      answered = true;
+      return std::string(ControlSocket::kAnswerMax, 'a');
+    });
+  }
+  server->reset();
+  client.join();
+  EXPECT_THAT(said, StatusIs(absl::StatusCode::kUnavailable,
+                             ::testing::HasSubstr("within its answer")));
 }
 
 TEST_F(ControlSocketTest, OnlyTheOwnerMayConnect) {

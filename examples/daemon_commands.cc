@@ -2,18 +2,18 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "absl/time/time.h"
-#include "examples/control_socket.h"
+#include "absl/time/clock.h"
 #include "examples/daemon_report.h"
 #include "io/base/status_macros.h"
+#include "lb/admin/v1.h"
+#include "lb/config/ballast.pb.h"
 
 namespace ballast {
 namespace {
@@ -51,25 +51,25 @@ absl::StatusOr<std::string> Path(absl::string_view text) {
   return std::string(text);
 }
 
-// What there is room for, in whole lines.
-std::string Bounded(std::string text) {
-  constexpr size_t kMax = ControlSocket::kAnswerMax - 16;
-  if (text.size() <= kMax) return text;
-  text.resize(text.rfind('\n', kMax) + 1);
-  return absl::StrCat(text, "...\n");
-}
-
-std::string HistoryText(const run::Manager& manager) {
-  std::string text;
-  for (const admin::Revision& revision : manager.History()) {
-    absl::StrAppendFormat(&text, "%6d  %s  %s%s%s: %s\n", revision.generation,
-                          absl::FormatTime("%Y-%m-%d %H:%M:%SZ", revision.when,
-                                           absl::UTCTimeZone()),
-                          revision.author.user,
-                          revision.author.from.empty() ? "" : " from ",
-                          revision.author.from, revision.what);
+// "GET /v1/status", "POST /v1/server {...}". Whoever may open the socket may do
+// anything with the unit.
+Answer AnswerApi(run::Manager& manager, absl::string_view arguments) {
+  const std::vector<absl::string_view> parts =
+      absl::StrSplit(arguments, absl::MaxSplits(' ', 2));
+  if (parts.size() < 2 || (parts[0] != "GET" && parts[0] != "POST")) {
+    return absl::InvalidArgumentError("v1: must be v1 GET|POST PATH [JSON]");
   }
-  return text;
+  const admin::V1Reply reply = admin::AnswerV1(
+      absl::Now(),
+      {.post = parts[0] == "POST",
+       .path = parts[1],
+       .body = parts.size() > 2 ? parts[2] : absl::string_view(),
+       .content_type = "application/json",
+       .ballast_request = "1",
+       .role = config::proto::User::ADMIN,
+       .author = Author()},
+      &manager);
+  return absl::StrCat(reply.status, " ", reply.json);
 }
 
 // `arguments`: what follows the command's word and one blank.
@@ -79,25 +79,14 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"status",
+    {"v1", AnswerApi},
+    {"pair",
      [](run::Manager& manager, absl::string_view) -> Answer {
        return PairText(manager.GetStatistics().pair);
-     }},
-    {"switchover",
-     [](run::Manager& manager, absl::string_view) {
-       return Done(manager.Switchover(Author()));
      }},
     {"resync",
      [](run::Manager& manager, absl::string_view) {
        return Done(manager.Resync(Author()));
-     }},
-    {"update",
-     [](run::Manager& manager, absl::string_view) {
-       return Done(manager.ForceUpdate(Author()));
-     }},
-    {"history",
-     [](run::Manager& manager, absl::string_view) -> Answer {
-       return Bounded(HistoryText(manager));
      }},
     {"diff",
      [](run::Manager& manager, absl::string_view arguments) -> Answer {
@@ -106,7 +95,7 @@ constexpr Command kCommands[] = {
        BALLAST_ASSIGN_OR_RETURN(const uint64_t from, Number(two[0]));
        BALLAST_ASSIGN_OR_RETURN(const uint64_t to, Number(two.back()));
        BALLAST_ASSIGN_OR_RETURN(std::string text, manager.Compare(from, to));
-       return text.empty() ? "no difference\n" : Bounded(std::move(text));
+       return text.empty() ? "no difference\n" : text;
      }},
     {"rollback",
      [](run::Manager& manager, absl::string_view arguments) -> Answer {

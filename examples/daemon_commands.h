@@ -1,10 +1,13 @@
 // What ballastctl may ask of a ballastd: one command, one answer.
 //
-//   status | switchover | resync | update
-//   history | diff A B | rollback N | audit N
+//   v1 GET|POST PATH [JSON]
+//   pair | resync
+//   diff A B | rollback N | audit N
 //   backup PATH | backup-without-secrets PATH | restore PATH
 //
-// A path is an absolute one of the daemon's own machine, and the rest of the
+// `v1` is the unit's own API (lb/admin/v1.proto), asked by an administrator:
+// the answer is "200 " or another status, and the reply's JSON. A path of the
+// others is an absolute one of the daemon's own machine, and the rest of the
 // line. Changes and actions are in the audit as those of "ballastctl".
 //
 // Errors   kInvalidArgument: not such a command; else as run::Manager.

@@ -265,9 +265,9 @@ class Demo {
   }
 
   absl::Status Control(int unit, const char* command) {
-    const std::string call =
-        absl::StrCat(control_, " ", command, " ", units_[unit].folder(),
-                     "/control >/dev/null");
+    const std::string call = absl::StrCat(control_, " ", command,
+                                          " --socket=", units_[unit].folder(),
+                                          "/control >/dev/null");
     if (std::system(call.c_str()) == 0) return absl::OkStatus();
     return absl::InternalError(absl::StrCat("ballastctl ", command, " failed"));
   }

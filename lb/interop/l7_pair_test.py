@@ -216,7 +216,7 @@ def switch_over(bed, active):
   unit = bed.units[active]
   eventually(lambda: 'not have all' not in unit.namespace.run(
       [network.find('examples/ballastctl'), 'switchover',
-       f'{unit.folder}/state/control'], check_status=False),
+       f'--socket={unit.folder}/state/control'], check_status=False),
              f'{unit.name} hands over', 10, 0.2)
   bed.await_pair(1 - active)
 

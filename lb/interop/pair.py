@@ -136,7 +136,7 @@ class Unit(network.Ballastd):
 
   def control(self, command):
     return self.namespace.run([network.find('examples/ballastctl'), command,
-                               f'{self.folder}/state/control'])
+                               f'--socket={self.folder}/state/control'])
 
   def status(self):
     return self.control('status')

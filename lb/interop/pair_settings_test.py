@@ -150,7 +150,7 @@ def starting_over_pacifies(bed):
              lambda: f'First knows: {first.status()}')
   answer = second.namespace.run(
       [network.find('examples/ballastctl'), 'update',
-       f'{first.folder}/state/control'], check_status=False)
+       f'--socket={first.folder}/state/control'], check_status=False)
   check('done' not in answer, f'a pacified unit is given no configuration: '
         f'{answer}')
   # H12: it takes nothing over.

@@ -85,8 +85,8 @@ ha {{
 
   def ask(self, command, check_status=True):
     return self.namespace.run(
-        [network.find('examples/ballastctl'), command, self._control],
-        check_status)
+        [network.find('examples/ballastctl'), command,
+         f'--socket={self._control}'], check_status)
 
   def status(self):
     text = self.ask('status')
