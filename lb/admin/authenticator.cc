@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -43,14 +44,19 @@ const User* FindUser(const Management& management, absl::string_view name) {
 
 }  // namespace
 
-bool ReadBasic(absl::string_view authorization, Credentials* credentials) {
+bool ReadAuthorization(absl::string_view authorization,
+                       Credentials* credentials) {
+  if (authorization.size() > 4096) return false;
+  if (absl::StartsWithIgnoreCase(authorization, "bearer ")) {
+    const auto key = absl::StripAsciiWhitespace(authorization.substr(7));
+    if (key.empty()) return false;
+    if (credentials->api_key.empty()) credentials->api_key = std::string(key);
+    return true;
+  }
   if (!absl::StartsWithIgnoreCase(authorization, "basic ")) return false;
   authorization.remove_prefix(6);
   std::string text;
-  if (authorization.size() > 4096 ||
-      !absl::Base64Unescape(authorization, &text)) {
-    return false;
-  }
+  if (!absl::Base64Unescape(authorization, &text)) return false;
   const size_t colon = text.find(':');
   if (colon == std::string::npos) return false;
   credentials->user = text.substr(0, colon);

@@ -24,6 +24,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "io/base/address.h"
@@ -39,8 +40,10 @@ struct Credentials {
   std::string api_key;  // Has precedence.
 };
 
-// `Basic` of an Authorization field into user and password; false: it is none.
-bool ReadBasic(absl::string_view authorization, Credentials* credentials);
+// An Authorization field: `Basic` into user and password (RFC 7617), `Bearer`
+// into the API key (RFC 6750) unless there is one; false: it is neither.
+bool ReadAuthorization(absl::string_view authorization,
+                       Credentials* credentials);
 
 struct Identity {
   using Role = config::proto::User::Role;
@@ -48,6 +51,11 @@ struct Identity {
   std::string user;
   Role role = config::proto::User::VIEWER;
   std::string by;  // "api key 3f2a0011"; empty: by password.
+
+  // For the audit: "anna", "anna (api key 3f2a0011)".
+  std::string Author() const {
+    return by.empty() ? user : absl::StrCat(user, " (", by, ")");
+  }
 };
 
 class Authenticator {

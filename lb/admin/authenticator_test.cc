@@ -162,12 +162,28 @@ TEST_F(AuthenticatorTest, AskingWithoutCredentialsIsNoGuess) {
 TEST(BasicTest, Rfc7617) {
   Credentials credentials;
   // The example of section 2.
-  ASSERT_TRUE(ReadBasic("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", &credentials));
+  ASSERT_TRUE(
+      ReadAuthorization("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", &credentials));
   EXPECT_EQ(credentials.user, "Aladdin");
   EXPECT_EQ(credentials.password, "open sesame");
-  EXPECT_FALSE(ReadBasic("Bearer abc", &credentials));
-  EXPECT_FALSE(ReadBasic("Basic !", &credentials));
-  EXPECT_FALSE(ReadBasic("Basic QWxhZGRpbg==", &credentials));
+  EXPECT_FALSE(ReadAuthorization("Basic !", &credentials));
+  EXPECT_FALSE(ReadAuthorization("Basic QWxhZGRpbg==", &credentials));
+}
+
+// RFC 6750 §2.1's own example.
+TEST(ReadAuthorizationTest, BearerIsAnApiKey) {
+  Credentials credentials;
+  ASSERT_TRUE(ReadAuthorization("Bearer mF_9.B5f-4.1JqM", &credentials));
+  EXPECT_EQ(credentials.api_key, "mF_9.B5f-4.1JqM");
+  EXPECT_EQ(credentials.user, "");
+  // One that is there has precedence.
+  EXPECT_TRUE(ReadAuthorization("bearer other", &credentials));
+  EXPECT_EQ(credentials.api_key, "mF_9.B5f-4.1JqM");
+  Credentials none;
+  EXPECT_FALSE(ReadAuthorization("Bearer ", &none));
+  EXPECT_FALSE(ReadAuthorization("Bearer " + std::string(5000, 'a'), &none));
+  EXPECT_FALSE(ReadAuthorization("Digest abc", &none));
+  EXPECT_EQ(none.api_key, "");
 }
 
 // RFC 7914, section 12: scrypt of "pleaseletmein" and "SodiumChloride" with

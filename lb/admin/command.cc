@@ -39,6 +39,10 @@ std::string WhatOf(const Call& call) {
 
 }  // namespace
 
+Author AuthorOf(const Call& call) {
+  return {.user = call.who.Author(), .from = call.from};
+}
+
 Context::Context(Backend& backend, const Call& call, const ApiOptions& options)
     : backend_(backend),
       call_(call),
@@ -51,12 +55,8 @@ Context::Context(Backend& backend, const Call& call, const ApiOptions& options)
 absl::Status Context::Commit() {
   std::string after = config_.SerializeAsString();
   if (after == before_) return absl::OkStatus();
-  const std::string& by = call_.who.by;
-  const absl::Status changed = backend_.Change(
-      config_, WhatOf(call_),
-      {.user = by.empty() ? call_.who.user
-                          : absl::StrCat(call_.who.user, " (", by, ")"),
-       .from = call_.from});
+  const absl::Status changed =
+      backend_.Change(config_, WhatOf(call_), AuthorOf(call_));
   if (!changed.ok()) return changed;
   before_ = std::move(after);
   has_statistics_ = false;

@@ -34,6 +34,8 @@ struct Call {
   absl::Time now;
 };
 
+Author AuthorOf(const Call& call);
+
 struct ApiOptions {
   absl::Time start;                                // Of the process.
   std::function<void(std::span<uint8_t>)> random;  // For API keys.

@@ -87,7 +87,7 @@ std::variant<Site::Asked, Reply> Site::AskV1(const Request& request) const {
   if (!api_.IsOpen(asked.command, asked.parameters)) return NotFound();
   if (!read.ok()) return Api::Error(Version::kV1, 400, read.message());
   asked.credentials.api_key = std::string(asked.parameters.Get("apikey"));
-  ReadBasic(request.authorization, &asked.credentials);
+  ReadAuthorization(request.authorization, &asked.credentials);
   return asked;
 }
 
@@ -111,7 +111,7 @@ std::variant<Site::Asked, Reply> Site::AskV2(const Request& request) const {
     credentials.user = std::string(asked.parameters.Get("apiuser"));
     credentials.password = std::string(asked.parameters.Get("apipass"));
   } else {
-    ReadBasic(request.authorization, &credentials);
+    ReadAuthorization(request.authorization, &credentials);
   }
   return asked;
 }
@@ -121,7 +121,7 @@ std::variant<Site::Asked, Reply> Site::AskOwn(const Request& request) const {
   if (request.method == Method::kOther) {
     return OwnError(asked, 405, "must be GET or POST");
   }
-  ReadBasic(request.authorization, &asked.credentials);
+  ReadAuthorization(request.authorization, &asked.credentials);
   return asked;
 }
 
@@ -130,7 +130,7 @@ std::variant<Site::Asked, Reply> Site::AskToRead(const Request& request) const {
   if (request.method != Method::kGet) {
     return TextError(asked, 405, "must be GET");
   }
-  ReadBasic(request.authorization, &asked.credentials);
+  ReadAuthorization(request.authorization, &asked.credentials);
   return asked;
 }
 
@@ -147,17 +147,17 @@ Reply Site::AnswerMetrics(absl::Time, const Request&, const Asked&,
 
 Reply Site::AnswerOwn(absl::Time now, const Request& request, const Asked&,
                       const Identity& who) {
-  V1Reply reply =
-      AnswerV1(now,
-               {.post = request.method == Method::kPost,
-                .path = request.path,
-                .body = request.body,
-                .content_type = request.content_type,
-                .ballast_request = request.ballast_request,
-                .fetch_site = request.fetch_site,
-                .role = who.role,
-                .author = {.user = who.user, .from = request.peer.ToString()}},
-               backend_);
+  V1Reply reply = AnswerV1(
+      now,
+      {.post = request.method == Method::kPost,
+       .path = request.path,
+       .body = request.body,
+       .content_type = request.content_type,
+       .ballast_request = request.ballast_request,
+       .fetch_site = request.fetch_site,
+       .role = who.role,
+       .author = {.user = who.Author(), .from = request.peer.ToString()}},
+      backend_);
   return {.status = reply.status,
           .content_type = "application/json",
           .body = std::move(reply.json)};

@@ -3,10 +3,12 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lb/admin/exposition.h"
+#include "lb/admin/password.h"
 #include "lb/admin/rig.h"
 
 namespace ballast::admin {
@@ -87,6 +89,38 @@ TEST_F(SiteTest, AnOrderIsForWhoMayGiveIt) {
   EXPECT_EQ(rig_.backend.History()[0].author.from, "192.0.2.7");
   EXPECT_EQ(Post("op", "/v1/switchover", "{}").status, 403);
   EXPECT_EQ(Post("bal", "/v1/switchover", "{}").status, 200);
+}
+
+// Programs have a key: Prometheus says it as `Bearer`.
+TEST_F(SiteTest, AnApiKeyOpensEverythingItsUserMay) {
+  config::proto::Config config = rig_.backend.configuration();
+  for (auto& user : *config.mutable_management()->mutable_users()) {
+    auto& key = *user.add_api_keys();
+    key.set_id("00000000");
+    key.set_sha256(Sha256Hex("of " + user.name()));
+  }
+  ASSERT_TRUE(rig_.backend.Change(config, "keys", {}).ok());
+  const auto as = [&](absl::string_view key, absl::string_view path) {
+    Request request = As("", path);
+    request.authorization = absl::StrCat("Bearer ", key);
+    return request;
+  };
+  for (const char* path : {"/", "/metrics", "/v1/status", "/v1/history"}) {
+    EXPECT_EQ(rig_.Ask(as("of eye", path)).status, 200) << path;
+    EXPECT_EQ(rig_.Ask(as("of", path)).status, 401) << path;
+  }
+  Request order = as("of eye", "/v1/server");
+  order.method = Method::kPost;
+  order.content_type = "application/json";
+  order.ballast_request = "1";
+  order.body = R"({"service": "192.0.2.10:80/tcp",
+      "server": "192.0.2.21:80", "state": "drain"})";
+  EXPECT_EQ(rig_.Ask(order).status, 403);
+  order.authorization = "Bearer of op";
+  EXPECT_EQ(rig_.Ask(order).status, 200);
+  EXPECT_EQ(rig_.backend.History()[0].author.user, "op (api key 00000000)");
+  // No password was verified for it.
+  EXPECT_EQ(rig_.verified, 0);
 }
 
 TEST_F(SiteTest, ALinkToThePageIsFollowedNothingElseFromAnotherSite) {

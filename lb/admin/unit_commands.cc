@@ -66,7 +66,7 @@ absl::StatusOr<Document> GetCommand(Context& context) {
                            Required(context.parameters(), "param"));
   BALLAST_ASSIGN_OR_RETURN(const auto* parameter, FindParameter(name));
   const UnitView unit{context.config(), context.statistics().pair,
-                      context.options().start};
+                      context.options().start, context.call().now};
   return Document::Of({ShowUnitParameter(*parameter, name, unit)});
 }
 
@@ -85,7 +85,7 @@ absl::StatusOr<Document> SetCommand(Context& context) {
 
 absl::StatusOr<Document> GetAllCommand(Context& context) {
   const UnitView unit{context.config(), context.statistics().pair,
-                      context.options().start};
+                      context.options().start, context.call().now};
   std::vector<Node> data;
   for (const UnitParameter& parameter : UnitParameters()) {
     data.push_back(ShowUnitParameter(parameter, parameter.option.name, unit));
@@ -180,9 +180,7 @@ absl::StatusOr<Document> ModifyInterfaceCommand(Context& context) {
 }
 
 absl::StatusOr<Document> RebootCommand(Context& context) {
-  const Call& call = context.call();
-  BALLAST_RETURN_IF_ERROR(
-      context.backend().Reboot({.user = call.who.user, .from = call.from}));
+  BALLAST_RETURN_IF_ERROR(context.backend().Reboot(AuthorOf(context.call())));
   return Document::Done();
 }
 

@@ -221,6 +221,14 @@ TEST(UnitCommandsTest, Pair) {
   EXPECT_EQ(rig.Value("get?param=hastatus", "hastatus"), "Standby");
   EXPECT_EQ(rig.Value("get?param=activetime", "activetime"), "0");
   EXPECT_EQ(rig.Value("get?param=havhid", "havhid"), "9");
+  // Since it became active, not since the process began.
+  rig.backend.statistics.pair.role = "active";
+  rig.backend.statistics.pair.last_role_changes = {
+      {900, "standby", "active", "", false},
+      {500, "active", "standby", "", false},
+      {30, "standby", "active", "", false}};
+  EXPECT_EQ(rig.Value("get?param=activetime", "activetime"), "1699999970");
+  EXPECT_EQ(rig.Value("get?param=boottime", "boottime"), "1600000000");
   EXPECT_EQ(rig.Outcome("set?param=haif&value=1"), "200");
   EXPECT_EQ(rig.backend.configuration().ha().update_interface(), "eth1");
   EXPECT_EQ(rig.Value("get?param=haif", "haif"), "1");

@@ -32,8 +32,15 @@ std::string BootTime(const UnitView& unit) {
   return absl::StrCat(absl::ToUnixSeconds(unit.start));
 }
 std::string ActiveTime(const UnitView& unit) {
-  if (unit.pair.configured && unit.pair.role != "active") return "0";
-  return absl::StrCat(absl::ToUnixSeconds(unit.start));
+  absl::Time since = unit.start;
+  if (unit.pair.configured) {
+    if (unit.pair.role != "active") return "0";
+    for (const auto& change : unit.pair.last_role_changes) {
+      if (change.to != "active") continue;
+      since = unit.now - absl::Seconds(change.seconds_ago);
+    }
+  }
+  return absl::StrCat(absl::ToUnixSeconds(since));
 }
 
 // One that nobody chose comes from the shared address (2.2).

@@ -22,6 +22,7 @@ struct UnitView {
   const config::proto::Config& config;
   const PairStatistics& pair;
   absl::Time start;  // Of the process.
+  absl::Time now;
 };
 
 struct UnitParameter {
