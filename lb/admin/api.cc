@@ -43,6 +43,8 @@ constexpr Command kCommands[] = {
     {"vstotals", kViewer, TotalsCommand},
     {"showhealth", kViewer, ShowHealthCommand},
     {"modhealth", kAdmin, ModifyHealthCommand},
+    {"showadaptive", kViewer, ShowAdaptiveCommand},
+    {"modadaptive", kAdmin, ModifyAdaptiveCommand},
     {"showiface", kViewer, ShowInterfaceCommand},
     {"modiface", kAdmin, ModifyInterfaceCommand},
     {"addapikey", kViewer, AddKeyCommand},

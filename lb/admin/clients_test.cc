@@ -177,6 +177,7 @@ TEST(PythonClientTest, ServerAcceptsItsOwnOutput) {
     virtual_services {
       address: "192.0.2.11"
       schedule: SDN_ADAPTIVE
+      adaptive { url: "/Load" port: 8080 interval_s: 20 idle_percent: 0 }
       health_check {
         type: BINARY
         port: 7

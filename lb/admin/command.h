@@ -76,6 +76,8 @@ absl::StatusOr<Document> SetCommand(Context& context);
 absl::StatusOr<Document> GetAllCommand(Context& context);
 absl::StatusOr<Document> ShowHealthCommand(Context& context);
 absl::StatusOr<Document> ModifyHealthCommand(Context& context);
+absl::StatusOr<Document> ShowAdaptiveCommand(Context& context);
+absl::StatusOr<Document> ModifyAdaptiveCommand(Context& context);
 absl::StatusOr<Document> ShowInterfaceCommand(Context& context);
 absl::StatusOr<Document> ModifyInterfaceCommand(Context& context);
 absl::StatusOr<Document> RebootCommand(Context& context);

@@ -261,4 +261,10 @@ absl::Status SetOption(Message* message, const Option& option,
   return absl::OkStatus();
 }
 
+void ClearOption(Message* message, const Option& option) {
+  const auto* field = Find(*message, option.path).field;
+  Message* owner = Mutable(message, option.path);
+  owner->GetReflection()->ClearField(owner, field);
+}
+
 }  // namespace ballast::admin

@@ -108,6 +108,8 @@ std::string GetOption(const google::protobuf::Message& message,
 bool IsSet(const google::protobuf::Message& message, absl::string_view path);
 absl::Status SetOption(google::protobuf::Message* message, const Option& option,
                        absl::string_view text);
+// Leaves it unset.
+void ClearOption(google::protobuf::Message* message, const Option& option);
 
 }  // namespace ballast::admin
 

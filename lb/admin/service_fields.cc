@@ -92,6 +92,12 @@ constexpr ServiceField kFields[] = {
     Off(kNumber, "FollowVSID", "0"),
     Is(kText, "Protocol", GetProtocol),
     Row(kText, Choice("Schedule", "schedule", kSchedules), "schedule"),
+    // Read only; the unit's own: showadaptive.
+    IfSet(kText, Fixed("Adaptive", ""), "schedule", GetAdaptive, IgnoreAdaptive),
+    IfSet(kText, Text("AdaptiveUrl", "adaptive.url"), "adaptive.url"),
+    IfSet(kNumber, Fixed("AdaptivePort", ""), "adaptive", GetAdaptivePort, SetAdaptivePort),
+    IfSet(kNumber, Fixed("AdaptiveInterval", ""), "adaptive", GetAdaptiveInterval, SetAdaptiveInterval),
+    IfSet(kNumber, Fixed("AdaptiveMinPercent", ""), "adaptive", GetAdaptiveMinPercent, SetAdaptiveMinPercent),
     Row(kText, Fixed("CheckType", ""), "health_check.type", GetCheckType, SetCheckType),
     // These five are changed together: SetPersistence().
     IfSet(kText, Fixed("Persist", ""), "", GetPersist),

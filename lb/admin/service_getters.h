@@ -62,6 +62,18 @@ absl::Status SetCheckType(const Service& service, absl::string_view text);
 absl::Status SetServersMin(const Service& service, absl::string_view text);
 absl::Status SetEnhancedChecks(const Service& service, absl::string_view text);
 
+// service_adaptive.cc (4.10).
+std::string GetAdaptive(const ServiceView& view);
+std::string GetAdaptivePort(const ServiceView& view);
+std::string GetAdaptiveInterval(const ServiceView& view);
+std::string GetAdaptiveMinPercent(const ServiceView& view);
+absl::Status IgnoreAdaptive(const Service& service, absl::string_view text);
+absl::Status SetAdaptivePort(const Service& service, absl::string_view text);
+absl::Status SetAdaptiveInterval(const Service& service,
+                                 absl::string_view text);
+absl::Status SetAdaptiveMinPercent(const Service& service,
+                                   absl::string_view text);
+
 // Persist, PersistTimeout, Cookie, QueryTag and RefreshPersist together
 // (4.5, 4.6).
 absl::Status SetPersistence(const Parameters& parameters,

@@ -135,6 +135,53 @@ TEST(ServicesTest, Persistence) {
 }
 
 // 5.1, 5.2: disabled at layer 7 means drained; of every service by address.
+// 4.7, 4.10: what a service does not say for itself is the unit's.
+TEST(ServicesTest, Adaptive) {
+  Rig rig;
+  ASSERT_EQ(rig.Outcome("addvs?vs=192.0.2.1&port=80&prot=tcp&vstype=http"),
+            "200");
+  const Reply plain = rig.Get("showvs?vs=1");
+  EXPECT_THAT(plain.body, testing::Not(HasSubstr("<Adaptive")));
+  Reply changed = rig.Get(
+      "modvs?vs=1&Schedule=adaptive&AdaptiveUrl=/a/Load&AdaptivePort=8080&"
+      "AdaptiveInterval=20&AdaptiveMinPercent=0&Adaptive=");
+  EXPECT_EQ(Rig::Element(changed, "Adaptive"), "http_rs") << changed.body;
+  EXPECT_EQ(Rig::Element(changed, "AdaptiveUrl"), "/a/Load");
+  EXPECT_EQ(Rig::Element(changed, "AdaptivePort"), "8080");
+  EXPECT_EQ(Rig::Element(changed, "AdaptiveInterval"), "20");
+  EXPECT_EQ(Rig::Element(changed, "AdaptiveMinPercent"), "0");
+  const auto service = [&]() -> const config::proto::VirtualService& {
+    return rig.backend.configuration().virtual_services(0);
+  };
+  EXPECT_TRUE(service().adaptive().has_idle_percent());
+  // Another letter case is another path.
+  EXPECT_EQ(rig.Value("modvs?vs=1&AdaptiveUrl=/a/load", "AdaptiveUrl"),
+            "/a/load");
+  for (const char* wrong :
+       {"AdaptivePort=2", "AdaptiveInterval=61", "AdaptiveMinPercent=101",
+        "AdaptiveUrl=load", "AdaptiveInterval=8"}) {
+    EXPECT_THAT(rig.Outcome(absl::StrCat("modvs?vs=1&", wrong)),
+                StartsWith("422 "))
+        << wrong;
+  }
+  // The Python client sends Adaptive back beside the schedule that it wants.
+  changed = rig.Get("modvs?vs=1&Schedule=sdn-adaptive&Adaptive=http_rs");
+  EXPECT_EQ(Rig::Element(changed, "Adaptive"), "sdn_gstats") << changed.body;
+  EXPECT_EQ(rig.Outcome("modvs?vs=1&AdaptiveUrl=&AdaptivePort=0&"
+                        "AdaptiveInterval=&AdaptiveMinPercent="),
+            "200");
+  EXPECT_EQ(service().adaptive().ByteSizeLong(), 0u);
+  changed = rig.Get("modvs?vs=1&Schedule=rr&Adaptive=sdn_gstats");
+  EXPECT_THAT(changed.body, testing::Not(HasSubstr("<Adaptive")));
+  // A sub service for itself.
+  ASSERT_EQ(rig.Outcome("modvs?vs=1&createsubvs="), "200");
+  changed =
+      rig.Get("modvs?vs=2&Schedule=adaptive&AdaptivePort=81&AdaptiveUrl=/sub");
+  EXPECT_EQ(Rig::Element(changed, "Adaptive"), "http_rs") << changed.body;
+  EXPECT_EQ(service().l7().sub_services(0).adaptive().port(), 81u);
+  EXPECT_EQ(service().l7().sub_services(0).adaptive().url(), "/sub");
+}
+
 TEST(ServicesTest, DisabledServers) {
   Rig rig;
   rig.Get("addvs?vs=192.0.2.1&port=80&prot=tcp");

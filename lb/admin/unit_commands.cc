@@ -1,4 +1,5 @@
-// get, set, getall; showhealth, modhealth; showiface, modiface; reboot.
+// get, set, getall; showhealth, modhealth; showadaptive, modadaptive;
+// showiface, modiface; reboot.
 #include <algorithm>
 #include <utility>
 
@@ -19,6 +20,30 @@ constexpr uint32_t kTimeoutS = 4;
 constexpr uint32_t kRetries = 2;
 constexpr uint32_t kIntervalS = 9;
 constexpr uint32_t kIntervalSetMaxS = 120;
+
+// Of Config (4.10).
+constexpr char kUrlDefault[] = "/load";
+constexpr Option kAdaptiveUrl = Text("AdaptiveURL", "adaptive.url");
+constexpr Option kAdaptiveNumbers[] = {
+    Number("AdaptivePort", "adaptive.port", 3, 65530, 80),
+    Number("AdaptiveInterval", "adaptive.interval_s", 1, 60, 10),
+    Number("MinPercent", "adaptive.idle_percent", 0, 100, 5),
+};
+
+std::string AdaptiveUrlOf(const Config& config) {
+  const std::string& url = config.adaptive().url();
+  return url.empty() ? kUrlDefault : url;
+}
+
+// Without the second Data that one client wants (7.7).
+Document ShowAdaptive(const Config& config) {
+  std::vector<Node> nodes = {
+      Node::Text(kAdaptiveUrl.name, AdaptiveUrlOf(config))};
+  for (const Option& option : kAdaptiveNumbers) {
+    nodes.push_back(Node::Count(option.name, GetOption(config, option)));
+  }
+  return Document::Of(std::move(nodes));
+}
 
 absl::StatusOr<const UnitParameter*> FindParameter(absl::string_view name) {
   const UnitParameter* parameter = FindUnitParameter(name);
@@ -125,6 +150,26 @@ absl::StatusOr<Document> ModifyHealthCommand(Context& context) {
   if (health.ByteSizeLong() > 0) *context.config().mutable_health() = health;
   BALLAST_RETURN_IF_ERROR(context.Commit());
   return ShowHealth(health);
+}
+
+absl::StatusOr<Document> ShowAdaptiveCommand(Context& context) {
+  return ShowAdaptive(context.config());
+}
+
+absl::StatusOr<Document> ModifyAdaptiveCommand(Context& context) {
+  const Parameters& parameters = context.parameters();
+  Config& config = context.config();
+  const auto url = parameters.Find(kAdaptiveUrl.name);
+  if (url.has_value() && *url != AdaptiveUrlOf(config)) {
+    BALLAST_RETURN_IF_ERROR(SetOption(&config, kAdaptiveUrl, *url));
+  }
+  for (const Option& option : kAdaptiveNumbers) {
+    if (const auto text = parameters.Find(option.name)) {
+      BALLAST_RETURN_IF_ERROR(SetOption(&config, option, *text));
+    }
+  }
+  BALLAST_RETURN_IF_ERROR(context.Commit());
+  return ShowAdaptive(config);
 }
 
 absl::StatusOr<Document> ShowInterfaceCommand(Context& context) {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "lb/admin/option.h"
 #include "lb/admin/rig.h"
 #include "lb/admin/unit_parameters.h"
@@ -262,6 +263,48 @@ TEST(UnitCommandsTest, Health) {
   EXPECT_EQ(rig.Outcome("modhealth?RetryInterval=120"), "200");
   EXPECT_THAT(rig.Outcome("modhealth?RetryInterval=121"), StartsWith("422 "));
   EXPECT_THAT(rig.Outcome("modhealth?Timeout=3"), StartsWith("422 "));
+}
+
+// 4.10.
+TEST(UnitCommandsTest, Adaptive) {
+  Rig rig;
+  const Reply shown = rig.Get("showadaptive");
+  EXPECT_THAT(shown.body, HasSubstr("<Success><Data>\n"
+                                    "<AdaptiveURL>/load</AdaptiveURL>\n"
+                                    "<AdaptivePort>80</AdaptivePort>\n"
+                                    "<AdaptiveInterval>10</AdaptiveInterval>\n"
+                                    "<MinPercent>5</MinPercent>\n"
+                                    "</Data>"));
+  // An echo of it changes nothing.
+  EXPECT_EQ(rig.Outcome("modadaptive?adaptiveurl=/load&adaptiveport=80&"
+                        "adaptiveinterval=10&minpercent=5"),
+            "200");
+  EXPECT_EQ(rig.backend.generation(), 1u);
+  const Reply changed = rig.Get(
+      "modadaptive?AdaptiveURL=/Load&AdaptivePort=8080&AdaptiveInterval=60&"
+      "MinPercent=0");
+  EXPECT_EQ(Rig::Element(changed, "AdaptiveURL"), "/Load") << changed.body;
+  const auto& adaptive = rig.backend.configuration().adaptive();
+  EXPECT_EQ(adaptive.url(), "/Load");
+  EXPECT_EQ(adaptive.port(), 8080u);
+  EXPECT_EQ(adaptive.interval_s(), 60u);
+  EXPECT_TRUE(adaptive.has_idle_percent());
+  EXPECT_EQ(adaptive.idle_percent(), 0u);
+  EXPECT_EQ(rig.Value("showadaptive", "MinPercent"), "0");
+  for (const char* wrong :
+       {"AdaptivePort=2", "AdaptivePort=65531", "AdaptiveInterval=0",
+        "AdaptiveInterval=61", "MinPercent=101", "AdaptiveURL=load"}) {
+    EXPECT_THAT(rig.Outcome(absl::StrCat("modadaptive?", wrong)),
+                StartsWith("422 "))
+        << wrong;
+  }
+  // Not below the interval of checks, once somebody is asked (X12).
+  EXPECT_EQ(rig.Outcome("modadaptive?AdaptiveInterval=8"), "200");
+  EXPECT_THAT(
+      rig.Outcome("addvs?vs=192.0.2.1&port=80&prot=tcp&Schedule=adaptive"),
+      StartsWith("422 "));
+  rig.user = "op";
+  EXPECT_EQ(rig.Outcome("modadaptive?MinPercent=1"), "403 Permission denied");
 }
 
 TEST(UnitCommandsTest, Reboot) {
