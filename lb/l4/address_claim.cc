@@ -40,8 +40,7 @@ bool AddressClaim::OnForeignClaim(Instant now, const Address& address) {
     if (now - entry.defended >= kDefendInterval) {
       entry.defended = now;
       Tell(News::Kind::kDefended, address);
-      entry.left = std::max(entry.left, 1);
-      entry.next = now;
+      entry.defending = true;
     }
   } else {
     entry.state = State::kConflict;
@@ -57,6 +56,9 @@ bool AddressClaim::OnForeignClaim(Instant now, const Address& address) {
 std::vector<AddressClaim::Action> AddressClaim::Step(Instant now) {
   std::vector<Action> actions;
   for (auto& [address, entry] : entries_) {
+    if (std::exchange(entry.defending, false)) {
+      actions.push_back({Send::kAnnouncement, address});
+    }
     if (entry.next > now) continue;
     switch (entry.state) {
       case State::kConflict:
@@ -97,7 +99,8 @@ void AddressClaim::Tell(News::Kind kind, const Address& address) {
 void AddressClaim::UpdateDeadline() {
   deadline_ = Instant::Never();
   for (const auto& [address, entry] : entries_) {
-    deadline_ = std::min(deadline_, entry.next);
+    deadline_ =
+        std::min(deadline_, entry.defending ? entry.defended : entry.next);
   }
 }
 

@@ -78,6 +78,10 @@ class AddressClaim {
     State state = State::kProbing;
     int left = 0;  // Probes or announcements still to send.
     Instant next;  // When; Never() when nothing is due.
+    // An announcement besides, at once. It takes the place of none: of two
+    // units that claim an address, the one that took it last is to be heard
+    // last, by everybody.
+    bool defending = false;
     Instant defended = Instant::FromNanos(INT64_MIN / 2);
     bool told_in_use = false;
   };

@@ -92,6 +92,20 @@ TEST(AddressClaimTest, AClaimedAddressIsDefendedOnceInTenSeconds) {
   EXPECT_TRUE(claim.claimed(kVip));
 }
 
+// Two units claim it: whoever took it last repeats that, unopposed.
+TEST(AddressClaimTest, ADefenceTakesThePlaceOfNoAnnouncement) {
+  AddressClaim claim;
+  claim.Want(kStart, {kVip}, true);
+  claim.Step(kStart);
+  const Instant soon = kStart + absl::Milliseconds(5);
+  EXPECT_TRUE(claim.OnForeignClaim(soon, kVip));
+  EXPECT_EQ(claim.deadline(), soon);
+  EXPECT_EQ(claim.Step(soon).size(), 1u);
+  EXPECT_EQ(claim.deadline(), kStart + AddressClaim::kSecondAnnouncement);
+  EXPECT_EQ(claim.Step(claim.deadline()).size(), 1u);
+  EXPECT_EQ(claim.deadline(), Instant::Never());
+}
+
 TEST(AddressClaimTest, ReannouncesWhatIsClaimedOnly) {
   AddressClaim claim;
   const Address other = Address::V4(0xc0000202);
