@@ -229,16 +229,26 @@ def packet_threads(unit):
   return len(tasks) - 1  # But for the control thread.
 
 
+def said_again(sent, address):
+  times = pair.announcements(sent, address)
+  return times and times[-1] - times[0] >= 1.0
+
+
 def split_heals(bed):
   """The units' own cable is cut, nothing else: both serve; then it is whole."""
   bed.start(pair.services(), links=('pair',))
   watched = pair.watch(bed)
   first, second = bed.units
   watched.window('split')
+  capture = bed.capture(1)
   bed.set_plugged(second, 'pair', False)
   eventually(lambda: second.role() == 'active', 'Second serves too')
   check_equal(first.role(), 'active', 'First, alone')
-  time.sleep(2)  # Both say that the addresses are theirs; the last one wins.
+  # Both say that the addresses are theirs, at once; the last one wins, which
+  # says so again.
+  eventually(lambda: all(said_again(capture.so_far(), address)
+                         for address in FLOATING), 'Second says so again')
+  capture.stop()
   begun = watched.more()
   begun.connect(('begun in the split', network.VIP, 20, 50))
   watched.await_bytes(50_000)

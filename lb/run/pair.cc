@@ -205,6 +205,8 @@ void Pair::OnLinkLost() {
 
 void Pair::Arm() {
   stream_->Want(node_.peer_proven());
+  const bool heard = node_.election().peer(MonotonicNow()) != nullptr;
+  if (!std::exchange(heard_, heard) && heard) stream_->Renew();
   owner_.SetLease(node_.lease());
   alarm_.Set(node_.deadline());
   const ha::Replicator& replicator = node_.replicator();

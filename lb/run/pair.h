@@ -121,6 +121,7 @@ class Pair : public Partner, private ha::Node::Host, private PairStream::Owner {
   ha::Node node_;
   uint64_t strangers_told_ = 0;  // Messages, and until when no more are told.
   Instant strangers_next_ = Instant::FromNanos(0);
+  bool heard_ = false;     // The partner, at the last Arm().
   bool complete_ = false;  // As it was last said.
   Alarm alarm_;
   std::array<uint8_t, 2048> buffer_;

@@ -168,7 +168,7 @@ PairStream::PairStream(Reactor& reactor, const Options& options, Owner& owner)
       owner_(owner),
       redial_(reactor,
               [this] {
-                if (wanted_ && options_.dials && current_ == nullptr) Dial();
+                if (wanted_ && options_.dials && lacks_stream()) Dial();
               }),
       patience_(reactor, [this] {
         Instant next = Instant::Never();
@@ -223,6 +223,16 @@ void PairStream::Want(bool wanted) {
   }
 }
 
+void PairStream::Renew() {
+  if (!wanted_ || !options_.dials) return;
+  if (dialer_ != nullptr) {
+    dialer_->owner = nullptr;
+    reactor_.Cancel(&std::exchange(dialer_, nullptr)->connect);
+  }
+  renewing_ = current_ != nullptr;
+  Dial();
+}
+
 void PairStream::Dial() {
   if (dialer_ != nullptr) return;
   UniqueFd fd = OpenSocket(options_.own.address);
@@ -249,7 +259,7 @@ void PairStream::Dial() {
 void PairStream::OnDialed(UniqueFd fd, int result) {
   const bool probing = std::exchange(probing_, false);
   if (result == 0) {
-    if (options_.dials && current_ == nullptr) Start(std::move(fd), true);
+    if (options_.dials && lacks_stream()) Start(std::move(fd), true);
   } else {
     redial_.Set(reactor_.Now() + kRedialPause);
     if (result == -ECONNREFUSED && probing && current_ == nullptr) {
@@ -303,6 +313,7 @@ void PairStream::OnMessage(Connection* connection,
     owner_.OnDown(false);
   }
   current_ = connection;
+  renewing_ = false;
   if (!connection->dialed) connection->Push(owner_.Hello());
   owner_.OnUp();
 }

@@ -75,6 +75,10 @@ class PairStream {
 
   // Whether the partner is there to be dialed.
   void Want(bool wanted);
+  // The partner is heard again after a silence. What was sent meanwhile waits
+  // for TCP, which has backed off for seconds: who dials begins anew, and the
+  // stream of before goes once there is another.
+  void Renew();
   // False: not up, or too much waits already.
   bool Send(std::span<const uint8_t> message);
   bool up() const { return current_ != nullptr; }
@@ -86,6 +90,7 @@ class PairStream {
   struct Connection;
 
   PairStream(Reactor& reactor, const Options& options, Owner& owner);
+  bool lacks_stream() const { return current_ == nullptr || renewing_; }
   void OnAccepted(UniqueFd fd);
   void OnDialed(UniqueFd fd, int result);
   void Dial();
@@ -105,7 +110,8 @@ class PairStream {
   std::vector<Connection*> candidates_;
   Connection* current_ = nullptr;
   bool wanted_ = false;
-  bool probing_ = false;  // A stream broke: is the process still there?
+  bool renewing_ = false;  // current_ is to be replaced.
+  bool probing_ = false;   // A stream broke: is the process still there?
   Alarm redial_;
   Alarm patience_;
   Stats stats_;

@@ -142,6 +142,22 @@ TEST_P(PairStreamTest, AMessageThatIsRefusedEndsTheStreamButNotThePartner) {
   EXPECT_THAT(a_.events, ::testing::ElementsAre("up", "down", "up"));
 }
 
+TEST_P(PairStreamTest, ARenewedStreamTakesThePlaceOfTheOneBefore) {
+  Connect();
+  b_.stream->Renew();  // Who accepts has nothing to renew.
+  a_.stream->Renew();
+  a_.stream->Renew();
+  EXPECT_TRUE(a_.stream->up());
+  EXPECT_TRUE(
+      Until([&] { return a_.events.size() >= 3 && b_.events.size() >= 3; }));
+  EXPECT_THAT(a_.events, ::testing::ElementsAre("up", "down", "up"));
+  EXPECT_THAT(b_.events, ::testing::ElementsAre("up", "down", "up"));
+  EXPECT_TRUE(a_.stream->Send(Bytes("to b")));
+  EXPECT_TRUE(b_.stream->Send(Bytes("to a")));
+  EXPECT_TRUE(
+      Until([&] { return !a_.messages.empty() && !b_.messages.empty(); }));
+}
+
 TEST_P(PairStreamTest, StrangersAreClosedAndCounted) {
   Connect();
   const auto knock = [&](absl::string_view bytes) {
