@@ -67,6 +67,7 @@ class FakeStateTable : public StateTable {
         Remove(record);
       } else {
         found->second.record = record;
+        found->second.applied = false;
         Tell(found->second);
         return;
       }
@@ -120,6 +121,8 @@ class FakeStateTable : public StateTable {
   uint64_t asked_not_ready() const { return asked_not_ready_; }
   // A serving unit leaves connections alone that it has (R6).
   void set_active(bool active) { active_ = active; }
+  // What came by Apply() is neither a change nor exported, until Put().
+  void set_tells_applied(bool tells) { tells_applied_ = tells; }
   // Refuses what would be more.
   void set_connections_max(size_t count) { connections_max_ = count; }
 
@@ -201,6 +204,7 @@ class FakeStateTable : public StateTable {
     for (; at != by_id_.end() && count < records.size(); ++at) {
       Entry& entry = connections_.at(at->second);
       if (cursor.only_untold && entry.told == epoch_) continue;
+      if (entry.applied && !tells_applied_) continue;
       entry.told = epoch_;
       exported.insert(at->second);
       records[count] = entry.record;
@@ -243,7 +247,8 @@ class FakeStateTable : public StateTable {
   struct Entry {
     SyncRecord record;
     uint64_t id = 0;
-    uint64_t told = 0;  // The epoch in which it was.
+    uint64_t told = 0;     // The epoch in which it was.
+    bool applied = false;  // Not Put() since.
   };
 
   void Asked() { asked_not_ready_ += ready_ ? 0 : 1; }
@@ -294,6 +299,8 @@ class FakeStateTable : public StateTable {
     }
     ++(known ? counts.updated : counts.created);
     entry.record = record;
+    entry.applied = true;
+    if (telling_ && !tells_applied_) return;
     if (telling_) {
       Tell(entry);
     } else {
@@ -304,6 +311,7 @@ class FakeStateTable : public StateTable {
   const size_t changes_max_;
   size_t connections_max_ = ~size_t{0};
   bool active_ = false;
+  bool tells_applied_ = true;
   bool ready_ = true;
   uint64_t asked_not_ready_ = 0;
   bool telling_ = false;
