@@ -297,10 +297,14 @@ class Quickstart {
 
   void ShowTable(const Phase& phase) {
     size_t entries = 0;
-    for (const std::string& line : balancer_.ListConnections(10'000)) {
-      if (!absl::StrContains(line, phase.vip.ToString())) continue;
+    const auto list = balancer_.ListConnections(
+        {.service = ServiceAddress{phase.vip, Protocol::kTcp},
+         .limit = 10'000});
+    if (!list.ok()) return;
+    for (const ConnectionRecord& connection : list->connections) {
       ++entries;
-      if (phase.hold) std::printf("    %s\n", line.c_str());
+      if (phase.hold)
+        std::printf("    %s\n", FormatConnection(connection).c_str());
     }
     if (phase.hold) return;
     std::printf("    %d connections of this service in the table\n",

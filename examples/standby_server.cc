@@ -148,9 +148,11 @@ class Server {
   }
 
   void List() {
-    const std::vector<std::string> lines = balancer_->ListConnections(kListMax);
-    for (const std::string& line : lines) absl::PrintF("%s\n", line);
-    Say(absl::StrCat(lines.size(), " connections listed"));
+    const auto list = balancer_->ListConnections({.limit = kListMax});
+    for (const ConnectionRecord& connection : list->connections) {
+      absl::PrintF("%s\n", FormatConnection(connection));
+    }
+    Say(absl::StrCat(list->connections.size(), " connections listed"));
   }
 
   const ModelPtr model_;

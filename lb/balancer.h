@@ -39,6 +39,7 @@
 #include "io/base/address.h"
 #include "io/base/flow_key.h"
 #include "lb/config/model.h"
+#include "lb/connections.h"
 #include "lb/l7/application.h"
 #include "lb/statistics.h"
 
@@ -102,9 +103,13 @@ class Balancer {
                                       config::AdminState state) = 0;
 
   virtual Statistics GetStatistics() const = 0;
-  // Connections in the table as lines "tcp CLIENT -> VIP -> SERVER STATE idle",
-  // at most `count_max`. Takes a moment of each packet thread.
-  virtual std::vector<std::string> ListConnections(size_t count_max) = 0;
+  // Connections that `query` asks for. Packet threads look at 4096 entries of
+  // their tables at a time, some 20 us, and forward in between; with a client's
+  // address only the one that has it. The caller waits for all of it, about
+  // 20 ms for a million entries, but no longer than 200 ms.
+  //   kNotFound  no such service
+  virtual absl::StatusOr<ConnectionList> ListConnections(
+      const ConnectionQuery& query) = 0;
 
   // Of a pair; kFailedPrecondition without one, and as each says.
   // The partner is to take the role: active units whose partner is ready. With

@@ -27,6 +27,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "lb/config/ballast.pb.h"
+#include "lb/connections.h"
 #include "lb/statistics.h"
 
 namespace ballast::admin {
@@ -62,8 +63,9 @@ class Backend {
       uint64_t generation) const = 0;
 
   virtual Statistics GetStatistics() const = 0;
-  // Lines as Balancer::ListConnections().
-  virtual std::vector<std::string> ListConnections(size_t count_max) = 0;
+  // As Balancer's.
+  virtual absl::StatusOr<ConnectionList> ListConnections(
+      const ConnectionQuery& query) = 0;
 
   // Of a pair, as Balancer's; kept in the audit.
   virtual absl::Status Switchover(const Author& author) = 0;

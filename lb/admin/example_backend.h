@@ -82,7 +82,11 @@ class ExampleBackend : public Backend {
     }
     return all;
   }
-  std::vector<std::string> ListConnections(size_t) override { return {}; }
+  absl::StatusOr<ConnectionList> ListConnections(
+      const ConnectionQuery& query) override {
+    connection_query = query;
+    return connections;
+  }
   absl::Status Switchover(const Author& author) override {
     Note("switchover", author);
     return absl::FailedPreconditionError("the partner is not there");
@@ -95,6 +99,8 @@ class ExampleBackend : public Backend {
   absl::Status Reboot(const Author&) override { return absl::OkStatus(); }
 
   absl::Time now = absl::UnixEpoch();  // Of what happens next.
+  ConnectionQuery connection_query;    // The last one, and its answer.
+  absl::StatusOr<ConnectionList> connections = ConnectionList();
 
  private:
   void Note(absl::string_view what, const Author& author) {

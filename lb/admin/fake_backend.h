@@ -53,7 +53,11 @@ class FakeBackend : public Backend {
     return absl::NotFoundError("none");
   }
   Statistics GetStatistics() const override { return statistics; }
-  std::vector<std::string> ListConnections(size_t) override { return {}; }
+  absl::StatusOr<ConnectionList> ListConnections(
+      const ConnectionQuery& query) override {
+    connection_query = query;
+    return connections;
+  }
   absl::Status Switchover(const Author&) override { return absl::OkStatus(); }
   absl::Status ForceUpdate(const Author&) override { return absl::OkStatus(); }
   absl::Status Resync(const Author&) override { return absl::OkStatus(); }
@@ -63,6 +67,9 @@ class FakeBackend : public Backend {
   }
 
   Statistics statistics;
+  ConnectionQuery connection_query;  // The last one,
+  absl::StatusOr<ConnectionList> connections =
+      ConnectionList();  // and its answer.
   absl::Status refusal;  // Of every change, unless it is OK.
   int reboots = 0;
 

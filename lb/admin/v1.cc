@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "lb/admin/v1.pb.h"
 #include "lb/admin/v1_find.h"
+#include "lb/admin/v1_inspect.h"
 #include "lb/admin/v1_status.h"
 
 namespace ballast::admin {
@@ -128,6 +129,26 @@ V1Reply OrderServer(absl::Time, const V1Request& request, Backend* backend) {
   return ReplyOf(backend->Change(std::move(next), what, request.author));
 }
 
+// A question, and what `answer` knows.
+template <typename Order, typename Answer>
+V1Reply Ask(const V1Request& request, Backend* backend,
+            absl::StatusOr<Answer> (*answer)(const Order&, Backend*)) {
+  Order order;
+  absl::Status status = Read(request.body, &order);
+  if (status.ok()) {
+    const absl::StatusOr<Answer> known = answer(order, backend);
+    if (known.ok()) return {200, JsonOf(*known)};
+    status = known.status();
+  }
+  if (absl::IsInvalidArgument(status)) return V1Error(400, status.message());
+  return ReplyOf(status);
+}
+
+V1Reply ShowConnections(absl::Time, const V1Request& request,
+                        Backend* backend) {
+  return Ask(request, backend, &ListConnections);
+}
+
 V1Reply Switchover(absl::Time, const V1Request& request, Backend* backend) {
   proto::Nothing nothing;
   if (const absl::Status read = Read(request.body, &nothing); !read.ok()) {
@@ -154,6 +175,7 @@ struct Route {
 constexpr Route kRoutes[] = {
     {"/v1/status", false, User::VIEWER, &ShowStatus},
     {"/v1/history", false, User::VIEWER, &ShowHistory},
+    {"/v1/connections", true, User::VIEWER, &ShowConnections},
     {"/v1/server", true, User::OPERATOR, &OrderServer},
     {"/v1/switchover", true, User::ADMIN, &Switchover},
     {"/v1/force-update", true, User::ADMIN, &ForceUpdate},

@@ -389,6 +389,17 @@ bool Director::Absorb(Instant now, FlowHandle handle, uint32_t packets,
                    : v4_.Absorb(now, handle, packets, bytes, last_seen);
 }
 
+void Director::List(ListCursor& cursor, uint32_t lines,
+                    const FlowFilter& filter, size_t count_max,
+                    std::vector<FlowView>& flows) {
+  cursor.line = cursor.v6
+                    ? v6_.List(cursor.line, lines, filter, count_max, flows)
+                    : v4_.List(cursor.line, lines, filter, count_max, flows);
+  if (cursor.line != 0) return;
+  cursor.done = cursor.v6;
+  cursor.v6 = true;
+}
+
 size_t Director::Export(Instant now, ExportCursor& cursor,
                         std::span<FlowRecord> records) {
   size_t count = 0;

@@ -148,6 +148,18 @@ class Director {
               Instant last_seen);
   size_t flow_count() const { return v4_.size() + v6_.size(); }
 
+  // Adds flows that `filter` lets pass, until there are `count_max`, a piece at
+  // a time: starts from a default cursor, looks at up to `lines` lines of the
+  // table (about 10 ns each), done when cursor.done. Allocates what `flows` has
+  // no room for.
+  struct ListCursor {
+    bool v6 = false;
+    uint32_t line = 0;
+    bool done = false;
+  };
+  void List(ListCursor& cursor, uint32_t lines, const FlowFilter& filter,
+            size_t count_max, std::vector<FlowView>& flows);
+
   // Copies flows and persistence entries out, a piece at a time: starts from a
   // default cursor, fills the front of `records`, returns how many; done when
   // cursor.done.

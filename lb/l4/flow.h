@@ -44,9 +44,17 @@ struct FlowView {
   uint32_t client_packets = 0;       // Wraps.
   uint32_t idle_since_ms = 0;        // ClockMs() of its last packet.
   uint16_t origin = 0;               // The unit that made it; 0: this one.
+  bool synced = false;  // Told by the partner; no packet here since.
   // Each of its client's datagrams is placed by itself and must come up: the
   // next one may belong to another flow.
   bool by_message = false;
+};
+
+// Which flows to list: what is not set is any.
+struct FlowFilter {
+  Slot service = kNoSlot;
+  std::optional<Endpoint> client;  // Port 0: any.
+  std::optional<Endpoint> server;  // Likewise.
 };
 
 enum class FlowEvent : uint8_t { kAdded, kChanged, kRemoved };

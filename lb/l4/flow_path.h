@@ -110,6 +110,10 @@ class FlowPath {
   std::optional<FlowView> Find(const FlowKey& key);
   bool Absorb(Instant now, FlowHandle handle, uint32_t packets, uint64_t bytes,
               Instant last_seen);
+  // Adds those among the next `lines` table lines from `cursor` (0 to begin)
+  // that `filter` lets pass, until there are `count_max`; 0 at the end.
+  uint32_t List(uint32_t cursor, uint32_t lines, const FlowFilter& filter,
+                size_t count_max, std::vector<FlowView>& flows);
   // Fills `records` from `cursor` (0 to begin); 0 when the end was reached.
   uint32_t Export(Instant now, uint32_t cursor, size_t& count,
                   std::span<FlowRecord> records);

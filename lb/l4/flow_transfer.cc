@@ -23,6 +23,7 @@ FlowView FlowPath<A>::ViewOf(const Entry& entry) const {
       .client_packets = entry.client_packets,
       .idle_since_ms = entry.last_seen_ms,
       .origin = entry.origin,
+      .synced = entry.Has(kSynced),
       .by_message = GoesByMessage(entry),
   };
 }
@@ -60,6 +61,32 @@ bool FlowPath<A>::Absorb(Instant now, FlowHandle handle, uint32_t packets,
   context_.counters.director.flows_absorbed.Add(1);
   if (context_.teller.telling()) Ask(now, *entry, before);
   return true;
+}
+
+template <typename A>
+uint32_t FlowPath<A>::List(uint32_t cursor, uint32_t lines,
+                           const FlowFilter& filter, size_t count_max,
+                           std::vector<FlowView>& flows) {
+  constexpr bool kV4 = sizeof(A) == 4;
+  // Of the other family: none.
+  for (const auto* end : {&filter.client, &filter.server}) {
+    if (end->has_value() && (*end)->address.is_v4() != kV4) return 0;
+  }
+  const auto wants = [](const std::optional<Endpoint>& end, const A& address,
+                        uint16_t port) {
+    return !end.has_value() || ((end->port == 0 || end->port == port) &&
+                                end->address == UnpackAddress(address));
+  };
+  return table_.Walk(cursor, lines, [&](Entry& entry) {
+    const ServerPath& server = context_.servers[entry.server_slot];
+    if (flows.size() >= count_max || !server.valid ||
+        (filter.service != kNoSlot && filter.service != server.service) ||
+        !wants(filter.client, entry.client, entry.client_port) ||
+        !wants(filter.server, entry.server, entry.server_port)) {
+      return;
+    }
+    flows.push_back(ViewOf(entry));
+  });
 }
 
 template <typename A>
@@ -153,6 +180,14 @@ template bool FlowPath<AddressV4>::Absorb(Instant now, FlowHandle handle,
 template bool FlowPath<AddressV6>::Absorb(Instant now, FlowHandle handle,
                                           uint32_t packets, uint64_t bytes,
                                           Instant last_seen);
+template uint32_t FlowPath<AddressV4>::List(uint32_t cursor, uint32_t lines,
+                                            const FlowFilter& filter,
+                                            size_t count_max,
+                                            std::vector<FlowView>& flows);
+template uint32_t FlowPath<AddressV6>::List(uint32_t cursor, uint32_t lines,
+                                            const FlowFilter& filter,
+                                            size_t count_max,
+                                            std::vector<FlowView>& flows);
 template uint32_t FlowPath<AddressV4>::Export(Instant now, uint32_t cursor,
                                               size_t& count,
                                               std::span<FlowRecord> records);

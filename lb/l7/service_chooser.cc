@@ -199,6 +199,12 @@ std::optional<size_t> ServiceChooser::PlaceOf(uint32_t number) const {
   return std::nullopt;
 }
 
+std::string ServiceChooser::SubServiceOf(uint64_t tag) const {
+  const auto place = PlaceOf(static_cast<uint32_t>(tag >> 32));
+  const auto& subs = plan_->config.l7->sub_services;
+  return place && !subs.empty() ? subs[*place].name : "";
+}
+
 // -- ConnectionChooser --------------------------------------------------------
 
 std::variant<ServerChoice, Denial> ConnectionChooser::Choose(

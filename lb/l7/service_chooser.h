@@ -100,6 +100,8 @@ class ServiceChooser {
   void SetNetworks(std::shared_ptr<const LocalNetworks> networks) {
     networks_ = std::move(networks);
   }
+  // Of a ServerChoice's tag; empty: of none, or it is not configured any more.
+  std::string SubServiceOf(uint64_t tag) const;
   // These from any thread.
   bool up() const { return up_.load(std::memory_order_relaxed); }
   const Stats& stats() const { return stats_; }

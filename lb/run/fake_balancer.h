@@ -37,7 +37,10 @@ class FakeBalancer : public Balancer {
     statistics.pair.role = role;
     return statistics;
   }
-  std::vector<std::string> ListConnections(size_t) override { return {}; }
+  absl::StatusOr<ConnectionList> ListConnections(
+      const ConnectionQuery&) override {
+    return ConnectionList();
+  }
   absl::Status Switchover() override { return act_status; }
   absl::Status Resync() override { return act_status; }
   absl::Status OfferConfig(uint64_t generation, std::vector<uint8_t> shared,

@@ -82,7 +82,8 @@ class Manager : public admin::Backend {
   absl::StatusOr<config::proto::Config> ConfigurationOf(
       uint64_t generation) const override;
   Statistics GetStatistics() const override;
-  std::vector<std::string> ListConnections(size_t count_max) override;
+  absl::StatusOr<ConnectionList> ListConnections(
+      const ConnectionQuery& query) override;
   absl::Status Switchover(const admin::Author& author) override;
   absl::Status ForceUpdate(const admin::Author& author) override;
   absl::Status Resync(const admin::Author& author) override;

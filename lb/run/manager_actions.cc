@@ -127,8 +127,9 @@ absl::Status Manager::Restore(const std::string& path,
 
 Statistics Manager::GetStatistics() const { return balancer_->GetStatistics(); }
 
-std::vector<std::string> Manager::ListConnections(size_t count_max) {
-  return balancer_->ListConnections(count_max);
+absl::StatusOr<ConnectionList> Manager::ListConnections(
+    const ConnectionQuery& query) {
+  return balancer_->ListConnections(query);
 }
 
 }  // namespace ballast::run

@@ -42,6 +42,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
       : Proxied(std::move(service)),
         context_(context),
         client_address_(client.address),
+        local_(client.local),
         ticket_(std::move(ticket)),
         client_tos_(service_->qos.pass_through ? 0 : service_->qos.tos),
         chooser_(*service_->chooser, context.random),
@@ -68,6 +69,15 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     }
   }
 
+  std::optional<ProxiedView> View() const override {
+    if (ended_) return std::nullopt;
+    return ProxiedView{.client = client_address_,
+                       .local = local_,
+                       .server_fd = server_ == nullptr ? -1 : server_->fd(),
+                       .connecting = connecting_,
+                       .choice = choice_,
+                       .last_seen = last_seen_};
+  }
   void Drain() override {
     if (ended_) return;
     if constexpr (kHttp) {
@@ -184,6 +194,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     Do(codec_.ServerConnected(Now(), false));
   }
   void OnBytes(Leg& leg, std::span<const uint8_t> bytes) override {
+    last_seen_ = Now();
     Pace(bytes.size());
     if (&leg != client_) {
       if (counters_ != nullptr) OfThread().bytes_out.Add(bytes.size());
@@ -208,6 +219,7 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
     Do(codec_.ServerFailed(Now(), outcome));
   }
   void OnSent(Leg& leg, size_t count) override {
+    last_seen_ = Now();
     if (&leg == client_ || client_sending_ == &leg) {
       client_sending_ = nullptr;
       service_->counted->bytes_out.Add(count);
@@ -364,6 +376,8 @@ class ProxiedBy final : public Proxied, private Leg::Owner {
 
   ProxyContext& context_;
   const Endpoint client_address_;
+  const Endpoint local_;
+  Instant last_seen_ = context_.reactor.Now();
   l7::Ticket ticket_;
   uint8_t client_tos_;  // Of the packets to it.
   l7::ConnectionChooser chooser_;

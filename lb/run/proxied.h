@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "io/base/address.h"
 #include "io/base/instant.h"
@@ -19,6 +20,7 @@
 #include "lb/config/model.h"
 #include "lb/l7/counters.h"
 #include "lb/l7/limiter.h"
+#include "lb/l7/orders.h"
 #include "lb/l7/server_counters.h"
 #include "lb/l7/service_chooser.h"
 #include "lb/l7/settings.h"
@@ -32,7 +34,8 @@ namespace ballast::run {
 
 // A service as one thread serves it. Connections keep the one they began with.
 struct ProxyService {
-  uint64_t id = 0;   // The same over configurations.
+  uint64_t id = 0;  // The same over configurations.
+  Endpoint endpoint;
   bool http = true;  // Else any bytes.
   l7::HttpSettings settings;
   config::QualityOfService qos;
@@ -57,8 +60,20 @@ struct ProxyService {
   std::shared_ptr<l7::LimitedService> limits;  // Of all threads; null: none.
 };
 
+// A connection at the moment.
+struct ProxiedView {
+  Endpoint client;
+  Endpoint local;
+  int server_fd = -1;  // -1: no server at the moment; the next two of it.
+  bool connecting = false;
+  l7::ServerChoice choice;
+  Instant last_seen;  // When anything came or went.
+};
+
 class Proxied {
  public:
+  // nullopt: it has ended, but for its sends.
+  virtual std::optional<ProxiedView> View() const = 0;
   // Ends when what is under way is complete; of a stream nobody knows, so it is
   // cut.
   virtual void Drain() = 0;
@@ -100,6 +115,10 @@ class ProxiedList {
         proxied.next_;
     if (proxied.next_ != nullptr) proxied.next_->previous_ = proxied.previous_;
     size_.Sub(1);
+  }
+  template <typename Call>
+  void ForEach(Call call) const {
+    for (const Proxied* at = first_; at != nullptr; at = at->next_) call(*at);
   }
   // `call` may end the one it is given, and no other.
   template <typename Call>

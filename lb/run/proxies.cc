@@ -222,6 +222,7 @@ absl::Status Proxies::Apply(const config::Model& model,
       }
       auto proxied = std::make_shared<ProxyService>();
       proxied->id = plan->service_id;
+      proxied->endpoint = {one.config->address, one.config->port};
       proxied->http = one.config->l7->type == config::L7Type::kHttp;
       proxied->settings = SettingsOf(model, *one.config);
       proxied->qos = one.config->l7->qos;

@@ -28,6 +28,7 @@
 #include "io/reactor.h"
 #include "lb/balancer.h"
 #include "lb/config/model.h"
+#include "lb/connections.h"
 #include "lb/l7/application.h"
 #include "lb/l7/limiter.h"
 #include "lb/l7/local_networks.h"
@@ -76,6 +77,12 @@ class Proxies {
   // The host's networks have changed, or are known now.
   void SetNetworks(std::shared_ptr<const l7::LocalNetworks> networks);
   void Collect(Statistics* statistics) const;
+  // -- Questions (proxies_inspect.cc) ---------------------------------------
+  bool Has(const ServiceAddress& service) const;
+  // Adds connections until there are `wanted`. Each thread looks through all of
+  // its own at once, some ms with 65536. False: one did not in time.
+  bool List(const ConnectionQuery& query, size_t wanted, Instant deadline,
+            std::vector<ConnectionRecord>* records) const;
   // Before the end: nobody is accepted any more, and connections end when what
   // is under way on them is complete, streams by themselves. left(): all have.
   void Leave();

@@ -216,6 +216,47 @@ TEST_F(ProxiesTest, NobodyWaitsForAThreadThatIsBusy) {
   EXPECT_EQ(Collect().services.at(0).application.answered, 1u);
 }
 
+TEST_F(ProxiesTest, ConnectionsAreListedByTheirEnds) {
+  const UniqueFd server = Listen();
+  Start("alternate_source_addresses: '127.0.0.1'", Server(server),
+        "threads: 2 l7 { connection_scaling: true }");
+  const auto list = [&](ConnectionQuery query) {
+    std::vector<ConnectionRecord> records;
+    EXPECT_TRUE(proxies_->List(query, 10, MonotonicNow() + absl::Seconds(10),
+                               &records));
+    return records;
+  };
+  const ServiceAddress service = {at_, Protocol::kTcp};
+  EXPECT_TRUE(proxies_->Has(service));
+  EXPECT_FALSE(proxies_->Has({at_, Protocol::kUdp}));
+  const UniqueFd client = Connect(at_, *Address::Parse("127.0.0.7"));
+  const UniqueFd idle = Connect(at_, *Address::Parse("127.0.0.8"));
+  Send(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  const UniqueFd accepted = Accept(server);
+  ASSERT_TRUE(Readable(accepted, absl::Seconds(10)));
+  ASSERT_TRUE(Eventually([&] { return list({}).size() == 2; }));
+
+  const auto of_client = list({.service = service, .client = LocalOf(client)});
+  ASSERT_EQ(of_client.size(), 1u);
+  EXPECT_TRUE(of_client[0].layer7);
+  EXPECT_EQ(of_client[0].destination, at_);
+  EXPECT_EQ(of_client[0].service, at_);
+  EXPECT_EQ(of_client[0].server, LocalOf(server));
+  EXPECT_EQ(of_client[0].source,
+            SocketAddress::Peer(accepted.get()).endpoint());
+  EXPECT_EQ(of_client[0].state, "open");
+  const auto waiting = list({.client = Endpoint{LocalOf(idle).address, 0}});
+  ASSERT_EQ(waiting.size(), 1u);
+  EXPECT_EQ(waiting[0].state, "waiting");
+  EXPECT_FALSE(waiting[0].server.has_value());
+  EXPECT_EQ(list({.server = LocalOf(server)}).size(), 1u);
+  EXPECT_EQ(list({.server = at_}).size(), 0u);
+  Endpoint other = at_;
+  --other.port;
+  EXPECT_EQ(list({.service = ServiceAddress{other, Protocol::kTcp}}).size(),
+            0u);
+}
+
 TEST_F(ProxiesTest, StreamsEndByThemselvesWhenTheUnitEnds) {
   const UniqueFd server = Listen();
   Start("type: GENERIC", Server(server));

@@ -44,7 +44,8 @@ class Unit : public Balancer, private Partner::Owner {
                               const Endpoint& server,
                               config::AdminState state) override;
   Statistics GetStatistics() const override;
-  std::vector<std::string> ListConnections(size_t count_max) override;
+  absl::StatusOr<ConnectionList> ListConnections(
+      const ConnectionQuery& query) override;
   int fd() override { return reactor_->fd(); }
   void RunOnce() override;
   void Run() override { reactor_->Run(); }
@@ -94,6 +95,15 @@ class Unit : public Balancer, private Partner::Owner {
 
   // Gives the entries of the key store the names of the configuration.
   void NameEntries();
+
+  // -- Questions (unit_inspect.cc) --------------------------------------------
+  // Null: no such service of layer 4.
+  const l4::PlanService* FindL4(const ServiceAddress& key) const;
+  // Where a client's connections are; nullopt: any's.
+  std::vector<size_t> LanesOf(const std::optional<Endpoint>& client) const;
+  // False: it did not answer in time.
+  bool ListLane(Lane& lane, const l4::FlowFilter& filter, size_t wanted,
+                Instant deadline, ConnectionList* list);
 
   // -- What outlives the process (unit_files.cc; Shutdown() too) --------------
   absl::Status ReadKeys();

@@ -190,28 +190,4 @@ void Unit::OnPacketTick(Completion completion) {
   }
 }
 
-std::vector<std::string> Unit::ListConnections(size_t count_max) {
-  std::vector<std::string> lines;
-  for (const auto& lane : lanes_) {
-    // A refused order leaves this lane's out.
-    (void)lane->Call([&](Instant now, l4::Director& director) {
-      l4::Director::ExportCursor cursor;
-      std::array<l4::FlowRecord, 256> records;
-      while (!cursor.done && lines.size() < count_max) {
-        const size_t count = director.Export(now, cursor, records);
-        for (size_t i = 0; i < count && lines.size() < count_max; ++i) {
-          const l4::FlowRecord& record = records[i];
-          if (record.kind != l4::FlowRecord::Kind::kFlow) continue;
-          const bool tcp = record.client_side.protocol == Protocol::kTcp;
-          lines.push_back(absl::StrCat(
-              record.client_side.ToString(), " -> ", record.server.ToString(),
-              " ", tcp ? l4::TcpStateName(record.state) : "-", " idle ",
-              record.idle_ms / 1000, "s"));
-        }
-      }
-    });
-  }
-  return lines;
-}
-
 }  // namespace ballast::run

@@ -1,0 +1,124 @@
+#include "lb/admin/v1_inspect.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lb/admin/example_backend.h"
+#include "lb/admin/v1.h"
+#include "lb/admin/v1.pb.h"
+
+namespace ballast::admin {
+namespace {
+
+using config::proto::User;
+using ::testing::HasSubstr;
+
+class V1InspectTest : public ::testing::Test {
+ protected:
+  V1Reply Post(absl::string_view path, absl::string_view body,
+               User::Role role = User::VIEWER) {
+    return AnswerV1(absl::UnixEpoch(),
+                    {.post = true,
+                     .path = path,
+                     .body = body,
+                     .content_type = "application/json",
+                     .ballast_request = "1",
+                     .role = role,
+                     .author = {.user = "eye", .from = "192.0.2.7"}},
+                    &backend_);
+  }
+  // "400 limit: ..."
+  std::string Outcome(absl::string_view path, absl::string_view body,
+                      User::Role role = User::VIEWER) {
+    const V1Reply reply = Post(path, body, role);
+    proto::Error error;
+    google::protobuf::util::JsonParseOptions options;
+    options.ignore_unknown_fields = true;
+    EXPECT_TRUE(
+        google::protobuf::util::JsonStringToMessage(reply.json, &error, options)
+            .ok())
+        << reply.json;
+    return absl::StrCat(reply.status, " ", error.error());
+  }
+  static Endpoint At(const char* text) { return *Endpoint::Parse(text); }
+
+  ExampleBackend backend_{R"(
+      interfaces { name: "lan0" }
+      virtual_services { address: "192.0.2.10" port: 80
+        real_servers { address: "192.0.2.21" } })"};
+};
+
+TEST_F(V1InspectTest, ConnectionsAreAskedForByTheirEnds) {
+  backend_.connections->connections = {{.client = At("198.51.100.7:4000"),
+                                        .destination = At("192.0.2.10:80"),
+                                        .service = At("192.0.2.10:80"),
+                                        .server = At("192.0.2.21:80"),
+                                        .state = "ESTABLISHED",
+                                        .idle = absl::Milliseconds(3999),
+                                        .client_packets = 17},
+                                       {.layer7 = true,
+                                        .client = At("[2001:db8::7]:4000"),
+                                        .destination = At("[2001:db8::1]:443"),
+                                        .service = At("[2001:db8::1]:443"),
+                                        .sub_service = "images",
+                                        .server = At("[2001:db8::21]:80"),
+                                        .source = At("[2001:db8::1]:40001"),
+                                        .state = "open"}};
+  backend_.connections->more = true;
+  const V1Reply reply = Post("/v1/connections", R"({
+      "service": "192.0.2.10:80/tcp", "client": "198.51.100.7",
+      "server": "192.0.2.21:80", "limit": 2})");
+  ASSERT_EQ(reply.status, 200) << reply.json;
+  EXPECT_EQ(reply.json,
+            R"({"connections":[)"
+            R"({"layer7":false,"protocol":"tcp","client":"198.51.100.7:4000",)"
+            R"("destination":"192.0.2.10:80","service":"192.0.2.10:80/tcp",)"
+            R"("sub_service":"","server":"192.0.2.21:80","source":"",)"
+            R"("direct_return":false,"state":"ESTABLISHED","idle_seconds":3,)"
+            R"("client_packets":17,"synced":false},)"
+            R"({"layer7":true,"protocol":"tcp","client":"[2001:db8::7]:4000",)"
+            R"("destination":"[2001:db8::1]:443",)"
+            R"("service":"[2001:db8::1]:443/tcp","sub_service":"images",)"
+            R"("server":"[2001:db8::21]:80","source":"[2001:db8::1]:40001",)"
+            R"("direct_return":false,"state":"open","idle_seconds":0,)"
+            R"("client_packets":0,"synced":false}],"more":true})");
+  const ConnectionQuery& asked = backend_.connection_query;
+  EXPECT_EQ(asked.service,
+            (ServiceAddress{At("192.0.2.10:80"), Protocol::kTcp}));
+  EXPECT_EQ(asked.client, At("198.51.100.7:0"));
+  EXPECT_EQ(asked.server, At("192.0.2.21:80"));
+  EXPECT_EQ(asked.limit, 2u);
+}
+
+TEST_F(V1InspectTest, AnEmptyQueryIsForTheFirstHundred) {
+  ASSERT_EQ(Post("/v1/connections", "{}").status, 200);
+  const ConnectionQuery& asked = backend_.connection_query;
+  EXPECT_FALSE(asked.service || asked.client || asked.server);
+  EXPECT_EQ(asked.limit, 100u);
+}
+
+TEST_F(V1InspectTest, AQueryThatIsWrongIsToldWhereAndWhy) {
+  const auto connections = [&](absl::string_view body) {
+    return Outcome("/v1/connections", body);
+  };
+  EXPECT_EQ(connections(R"({"limit": 1001})"),
+            "400 limit: 1001, must be 1 to 1000, or 0 for 100");
+  EXPECT_EQ(connections(R"({"client": "elsewhere"})"),
+            "400 client: \"elsewhere\", must be an address, or an address and "
+            "a port");
+  EXPECT_EQ(connections(R"({"service": "192.0.2.10:80"})"),
+            "400 service: \"192.0.2.10:80\", must be as "
+            "\"192.0.2.10:80/tcp\"");
+  EXPECT_EQ(connections(R"({"service": "192.0.2.10:80/sctp"})").substr(0, 3),
+            "400");
+  EXPECT_THAT(connections(R"({"servers": ""})"), HasSubstr("400 body: "));
+  backend_.connections = absl::NotFoundError("service: no tcp 192.0.2.9:80");
+  EXPECT_EQ(connections(R"({"service": "192.0.2.9:80/tcp"})"),
+            "404 service: no tcp 192.0.2.9:80");
+}
+
+}  // namespace
+}  // namespace ballast::admin
