@@ -1,37 +1,27 @@
-// A proxy's thread with real sockets on the loopback: clients and servers are
-// threads with blocking ones.
 #include "lb/run/proxy_thread.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <future>
 #include <memory>
 #include <string>
-#include <thread>
+#include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "io/base/status_matchers.h"
-#include "io/clock.h"
 #include "io/socket_address.h"
 #include "io/tcp_socket.h"
 #include "lb/l7/limiter.h"
 #include "lb/l7/server_counters.h"
+#include "lb/run/proxy_thread_testing.h"
 #include "lb/run/server_news.h"
-#include "lb/tls/tls_testing.h"
-#include "persist/key_store.h"
 
 namespace ballast::run {
 namespace {
@@ -40,150 +30,6 @@ using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-// Waits for bytes; "" at the end of the stream.
-std::string ReceiveSome(int fd) {
-  pollfd waited = {fd, POLLIN, 0};
-  if (poll(&waited, 1, 10'000) != 1) return "(nothing came)";
-  std::array<char, 65536> buffer;
-  const ssize_t size = recv(fd, buffer.data(), buffer.size(), 0);
-  return size <= 0 ? "" : std::string(buffer.data(), static_cast<size_t>(size));
-}
-void SendAll(int fd, absl::string_view text) {
-  while (!text.empty()) {
-    pollfd waited = {fd, POLLOUT, 0};
-    poll(&waited, 1, 10'000);
-    const ssize_t sent = send(fd, text.data(), text.size(), MSG_NOSIGNAL);
-    if (sent < 0) return;
-    text.remove_prefix(static_cast<size_t>(sent));
-  }
-}
-
-// Answers each request with its target, but "/silent".
-class TestServer {
- public:
-  // `requests_max`: as many on a connection, which it then closes without a
-  // word.
-  explicit TestServer(int requests_max) : requests_max_(requests_max) {
-    listener_ = ListenTcp(*Endpoint::Parse("127.0.0.1:0")).value();
-    thread_ = std::thread([this] { Run(); });
-  }
-  ~TestServer() {
-    stop_ = true;
-    thread_.join();
-  }
-  Endpoint endpoint() const {
-    return SocketAddress::Local(listener_.get()).endpoint();
-  }
-  int connections() const { return connections_; }
-
- private:
-  void Run() {
-    std::vector<std::thread> threads;
-    while (!stop_) {
-      pollfd waited = {listener_.get(), POLLIN, 0};
-      if (poll(&waited, 1, 20) != 1) continue;
-      const int fd = accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC);
-      ++connections_;
-      threads.emplace_back([this, fd] { Serve(UniqueFd(fd)); });
-    }
-    for (std::thread& thread : threads) thread.join();
-  }
-  void Serve(UniqueFd fd) {
-    std::string text;
-    for (int served = 0; served < requests_max_;) {
-      pollfd waited = {fd.get(), POLLIN, 0};
-      if (poll(&waited, 1, 20) != 1) {
-        if (stop_) return;
-        continue;
-      }
-      const std::string more = ReceiveSome(fd.get());
-      if (more.empty()) return;
-      text += more;
-      size_t end;
-      while ((end = text.find("\r\n\r\n")) != std::string::npos) {
-        const size_t target = text.find(' ') + 1;
-        const std::string body =
-            text.substr(target, text.find(' ', target) - target);
-        text.erase(0, end + 4);
-        if (body == "/silent") continue;
-        SendAll(fd.get(), absl::StrCat("HTTP/1.1 200 OK\r\nContent-Length: ",
-                                       body.size(), "\r\n\r\n", body));
-        ++served;
-      }
-    }
-  }
-
-  const int requests_max_;
-  UniqueFd listener_;
-  std::atomic<bool> stop_{false};
-  std::atomic<int> connections_{0};
-  std::thread thread_;
-};
-
-class ProxyThreadTest
-    : public ::testing::TestWithParam<ReactorOptions::Backend> {
- protected:
-  void Start(const Endpoint& server, size_t connections_max = 100,
-             std::shared_ptr<const tls::ServerContext> tls = nullptr,
-             std::shared_ptr<const ServerTls> server_tls = nullptr) {
-    ProxyThread::Options options;
-    options.connections_max = connections_max;
-    options.reactor.backend = GetParam();
-    options.reactor.log = [](absl::string_view) {};
-    auto thread = ProxyThread::Start(options);
-    if (absl::IsUnavailable(thread.status())) {
-      GTEST_SKIP() << "SKIPPED: " << thread.status();
-    }
-    ASSERT_THAT(thread, IsOk());
-    thread_ = *std::move(thread);
-    auto plan = std::make_shared<l7::ServicePlan>();
-    plan->config.l7.emplace();
-    plan->config.servers.emplace_back().endpoint = server;
-    plan->ids = {{1}};
-    plan->tables = {1};
-    plan->store = *persist::KeyStore::Create({.limit = 10});
-    service_ = std::make_shared<ProxyService>();
-    service_->id = 1;
-    service_->chooser = std::make_shared<l7::ServiceChooser>();
-    service_->counted = std::make_shared<ProxyService::Counted>();
-    service_->tls = std::move(tls);
-    service_->server_tls = std::move(server_tls);
-    UniqueFd listener = ListenTcp(*Endpoint::Parse("127.0.0.1:0")).value();
-    address_ = SocketAddress::Local(listener.get());
-    thread_->Call([&](ProxyThread& thread) {
-      service_->chooser->Apply(thread.Now(), plan);
-      std::vector<ProxyThread::Placed> placed(1);
-      placed[0].service = service_;
-      placed[0].listeners.push_back(std::move(listener));
-      thread.SetServices(std::move(placed));
-    });
-  }
-  UniqueFd Connect() {
-    UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(connect(fd.get(), address_.get(), address_.length()), 0);
-    return fd;
-  }
-  static std::string Get(int fd, const std::string& target) {
-    SendAll(fd, absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: h\r\n\r\n"));
-    std::string text;
-    while (!absl::EndsWith(text, target)) {
-      const std::string more = ReceiveSome(fd);
-      if (more.empty() || more[0] == '(') return absl::StrCat(text, more);
-      text += more;
-    }
-    return text;
-  }
-  ProxyThread::Stats Stats() {
-    ProxyThread::Stats stats;
-    thread_->Call([&](ProxyThread& thread) { stats = thread.stats(); });
-    return stats;
-  }
-
-  std::unique_ptr<ProxyThread> thread_;
-  std::shared_ptr<ProxyService> service_;
-  SocketAddress address_;
-};
 
 TEST_P(ProxyThreadTest, ServersConnectionsAreUsedAgain) {
   TestServer server(1000);
@@ -320,246 +166,6 @@ TEST_P(ProxyThreadTest, EndsWithConnectionsInEveryState) {
   for (const UniqueFd* fd : {&idle, &silent, &partly}) {
     EXPECT_EQ(ReceiveSome(fd->get()), "");
   }
-}
-
-TEST_P(ProxyThreadTest, ClientsMaySpeakTls) {
-  TestServer server(1000);
-  tls::ServerOptions options;
-  options.certificates = {tls::TestCertificate("one")};
-  Start(server.endpoint(), 100, tls::MakeServer(options));
-  if (IsSkipped()) return;
-  const UniqueFd fd = Connect();
-  const auto session =
-      tls::Session::Client(tls::MakeClient({.verify = false}), "");
-  const auto pump = [&] {
-    std::vector<uint8_t> cipher(session->cipher_pending());
-    cipher.resize(session->TakeCipher(cipher));
-    SendAll(fd.get(),
-            {reinterpret_cast<const char*>(cipher.data()), cipher.size()});
-  };
-  session->OnCipher(tls::kNow, {});
-  std::string text;
-  bool asked = false;
-  // A target long enough for several records.
-  const std::string target = absl::StrCat("/", std::string(7000, 'a'), "z");
-  while (!absl::EndsWith(text, "z")) {
-    pump();
-    const std::string more = ReceiveSome(fd.get());
-    ASSERT_NE(more, "") << text;
-    ASSERT_NE(more[0], '(') << text;
-    for (auto left = tls::AsBytes(more); !left.empty();) {
-      left = left.subspan(session->OnCipher(tls::kNow, left));
-      std::vector<uint8_t> plain(1 << 16);
-      while (const size_t read = session->Read(plain)) {
-        text.append(plain.begin(),
-                    plain.begin() + static_cast<ptrdiff_t>(read));
-      }
-    }
-    if (!asked && session->writable()) {
-      asked = true;
-      const std::string request =
-          absl::StrCat("GET ", target, " HTTP/1.1\r\nHost: h\r\n\r\n");
-      EXPECT_EQ(session->Write(tls::AsBytes(request)), request.size());
-    }
-  }
-  EXPECT_THAT(text, StartsWith("HTTP/1.1 200 OK\r\n"));
-  EXPECT_THAT(text, HasSubstr(target));
-  // What is no TLS gets no answer of HTTP.
-  const UniqueFd plain = Connect();
-  SendAll(plain.get(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-  EXPECT_FALSE(absl::StartsWith(ReceiveSome(plain.get()), "HTTP"));
-}
-
-// Of several handshakes: on a busy machine any one acknowledgement may be late.
-// One that is held back for data to go with it is so for 40 ms.
-TEST_P(ProxyThreadTest, AClientsLastWordOfTheHandshakeIsAcknowledgedAtOnce) {
-  TestServer server(1000);
-  tls::ServerOptions options;
-  options.certificates = {tls::TestCertificate("one")};
-  Start(server.endpoint(), 100, tls::MakeServer(options));
-  if (IsSkipped()) return;
-  absl::Duration shortest = absl::InfiniteDuration();
-  for (int i = 0; i < 10 && shortest > absl::Milliseconds(20); ++i) {
-    const UniqueFd fd = Connect();
-    const auto session =
-        tls::Session::Client(tls::MakeClient({.verify = false}), "");
-    const auto pump = [&] {
-      std::vector<uint8_t> cipher;
-      session->TakeCipher(&cipher);
-      SendAll(fd.get(),
-              {reinterpret_cast<const char*>(cipher.data()), cipher.size()});
-    };
-    session->OnCipher(tls::kNow, {});
-    while (session->state() == tls::SessionState::kHandshake) {
-      pump();
-      const std::string more = ReceiveSome(fd.get());
-      session->OnCipher(tls::kNow, tls::AsBytes(more));
-    }
-    ASSERT_EQ(session->state(), tls::SessionState::kOpen);
-    const absl::Time begin = absl::Now();
-    pump();
-    tcp_info info = {};
-    do {
-      socklen_t size = sizeof(info);
-      ASSERT_EQ(getsockopt(fd.get(), IPPROTO_TCP, TCP_INFO, &info, &size), 0);
-    } while (info.tcpi_unacked > 0 && absl::Now() - begin < absl::Seconds(1));
-    shortest = std::min(shortest, absl::Now() - begin);
-  }
-  EXPECT_LT(shortest, absl::Milliseconds(20));
-}
-
-// A proxy that speaks TLS to another one.
-TEST_P(ProxyThreadTest, ServersMaySpeakTls) {
-  TestServer server(1000);
-  tls::ServerOptions options;
-  options.certificates = {tls::TestCertificate("address")};
-  Start(server.endpoint(), 100, tls::MakeServer(options));
-  if (IsSkipped()) return;
-  const auto behind = std::move(thread_);
-  const auto behind_service = std::move(service_);
-  const Endpoint at = address_.endpoint();
-  const auto errors = [](const ProxyService& service, auto counted,
-                         tls::SessionError error) {
-    return ((*service.counted).*counted)[static_cast<size_t>(error)].value();
-  };
-
-  Start(at, 100, nullptr,
-        std::make_shared<ServerTls>(tls::MakeClient({}), "127.0.0.1", 1));
-  for (int i = 0; i < 10; ++i) {
-    const UniqueFd client = Connect();
-    // Long enough for several records.
-    const std::string target = absl::StrCat("/", std::string(7000, 'a'), i);
-    EXPECT_THAT(Get(client.get(), target), StartsWith("HTTP/1.1 200 OK\r\n"));
-  }
-  ProxyThread::Stats stats;
-  behind->Call([&](ProxyThread& thread) { stats = thread.stats(); });
-  EXPECT_EQ(stats.accepted, 1u);
-  thread_.reset();
-
-  // Not who it should be; it is told so.
-  Start(at, 100, nullptr,
-        std::make_shared<ServerTls>(tls::MakeClient({}), "one.test", 1));
-  const UniqueFd client = Connect();
-  EXPECT_THAT(Get(client.get(), "/a"), StartsWith("HTTP/1.1 502 "));
-  EXPECT_EQ(errors(*service_, &ProxyService::Counted::server_tls_failed,
-                   tls::SessionError::kCertificateHost),
-            3u);
-  thread_.reset();
-  const Instant end = MonotonicNow() + absl::Seconds(10);
-  while (errors(*behind_service, &ProxyService::Counted::client_tls_failed,
-                tls::SessionError::kPeerAlert) < 3 &&
-         MonotonicNow() < end) {
-  }
-  EXPECT_EQ(errors(*behind_service, &ProxyService::Counted::client_tls_failed,
-                   tls::SessionError::kPeerAlert),
-            3u);
-}
-
-// A client of a stream, with TLS.
-class TlsClient {
- public:
-  TlsClient(UniqueFd fd, const std::string& name)
-      : fd_(std::move(fd)),
-        session_(
-            tls::Session::Client(tls::MakeClient({.verify = false}), name)) {
-    session_->OnCipher(tls::kNow, {});
-    Pump();
-    while (!session_->writable() && Turn()) {
-    }
-  }
-  // The answer's first bytes; "" if there is none.
-  std::string Ask(absl::string_view text) {
-    session_->Write(tls::AsBytes(text));
-    Pump();
-    return Read();
-  }
-  std::string Read() {
-    std::array<uint8_t, 4096> plain;
-    while (true) {
-      if (const size_t size = session_->Read(plain)) {
-        return std::string(plain.begin(), plain.begin() + size);
-      }
-      if (!Turn()) return "";
-    }
-  }
-
- private:
-  void Pump() {
-    std::vector<uint8_t> cipher(session_->cipher_pending());
-    cipher.resize(session_->TakeCipher(cipher));
-    SendAll(fd_.get(),
-            {reinterpret_cast<const char*>(cipher.data()), cipher.size()});
-  }
-  bool Turn() {
-    const std::string more = ReceiveSome(fd_.get());
-    if (more.empty() || more[0] == '(') return false;
-    session_->OnCipher(tls::kNow, tls::AsBytes(more));
-    Pump();
-    return true;
-  }
-  UniqueFd fd_;
-  std::unique_ptr<tls::Session> session_;
-};
-
-// Whoever speaks first.
-TEST_P(ProxyThreadTest, StreamsHaveServersOfTheNameTheirClientAsksFor) {
-  TestServer server(1000);
-  tls::ServerOptions options;
-  options.certificates = {tls::TestCertificate("one")};
-  Start(server.endpoint(), 100, tls::MakeServer(options));
-  if (IsSkipped()) return;
-  const auto behind = std::move(thread_);
-  const auto behind_service = std::move(service_);
-  const Endpoint at = address_.endpoint();
-  options.certificates.push_back(tls::TestCertificate("wild"));
-  const std::string ask = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
-  for (const bool server_first : {false, true}) {
-    Start(at, 100, tls::MakeServer(options),
-          std::make_shared<ServerTls>(tls::MakeClient({}), "", 1));
-    thread_->Call([&](ProxyThread&) {
-      service_->http = false;
-      service_->settings.stream.server_speaks_first = server_first;
-    });
-    EXPECT_THAT(TlsClient(Connect(), "one.test").Ask(ask),
-                StartsWith("HTTP/1.1 200 OK"));
-    const auto failed = [&] {
-      return service_->counted
-          ->server_tls_failed[static_cast<size_t>(
-              tls::SessionError::kCertificateHost)]
-          .value();
-    };
-    EXPECT_EQ(failed(), 0u);
-    // It would be wrong for others, whoever serves them, and so is refused.
-    EXPECT_EQ(TlsClient(Connect(), "wild.test").Ask(ask), "");
-    EXPECT_EQ(failed(), 3u);
-    EXPECT_EQ(TlsClient(Connect(), "").Ask(ask), "");  // By its address, then.
-    EXPECT_EQ(failed(), 6u);
-    thread_.reset();
-  }
-}
-
-TEST_P(ProxyThreadTest, WhoIsRefusedIsToldWhy) {
-  TestServer server(1000);
-  tls::ServerOptions options;
-  options.certificates = {tls::TestCertificate("one")};
-  options.version_min = tls::Version::kTls13;
-  Start(server.endpoint(), 100, tls::MakeServer(options));
-  if (IsSkipped()) return;
-  const UniqueFd fd = Connect();
-  const auto session = tls::Session::Client(
-      tls::MakeClient({.verify = false, .version_max = tls::Version::kTls12}),
-      "");
-  session->OnCipher(tls::kNow, {});
-  std::vector<uint8_t> cipher(session->cipher_pending());
-  cipher.resize(session->TakeCipher(cipher));
-  SendAll(fd.get(),
-          {reinterpret_cast<const char*>(cipher.data()), cipher.size()});
-  // What it sends meanwhile does no harm.
-  SendAll(fd.get(), std::string(1000, 'x'));
-  const std::string alert = ReceiveSome(fd.get());
-  session->OnCipher(tls::kNow, tls::AsBytes(alert));
-  EXPECT_EQ(session->error(), tls::SessionError::kPeerAlert);
-  EXPECT_EQ(ReceiveSome(fd.get()), "");
 }
 
 TEST_P(ProxyThreadTest, OrdersArePostedWithoutWaitingUpToABound) {
@@ -719,14 +325,7 @@ TEST_P(ProxyThreadTest, BandwidthPausesReadingAndLosesNothing) {
   EXPECT_GT(server_counted->Sum(&OfThread::bytes_out), 70'000u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, ProxyThreadTest,
-                         ::testing::Values(ReactorOptions::Backend::kIoUring,
-                                           ReactorOptions::Backend::kEpoll),
-                         [](const auto& info) {
-                           return info.param == ReactorOptions::Backend::kEpoll
-                                      ? "Epoll"
-                                      : "IoUring";
-                         });
+INSTANTIATE_TEST_SUITE_P(Backends, ProxyThreadTest, AllBackends(), BackendName);
 
 }  // namespace
 }  // namespace ballast::run
