@@ -127,7 +127,8 @@ class Bed:
           udp_port=UDP_PORT, threads=int(self.subject[len('ballast'):])))
     self.log = os.path.join(folder, f'{self.subject}.log')
     with open(self.log, 'w', encoding='utf-8') as log:
-      self.director.start(ballastd + ['--config', config], stdout=log,
+      self.director.start(ballastd + ['--log=text', '--config', config],
+                          stdout=log,
                           stderr=log)
 
   def _answers(self):

@@ -222,7 +222,7 @@ class Bed:
       file.write(HAPROXY_CONFIG.format(**values) if subject == 'haproxy'
                  else self._ballast_config(values))
     command = (['haproxy', '-db', '-f', config] if subject == 'haproxy' else
-               self._ballastd + ['--config', config] +
+               self._ballastd + ['--log=text', '--config', config] +
                ['--force_epoll'] * (subject == 'ballast_epoll'))
     with open(self.path(f'{subject}.log'), 'w', encoding='ascii') as log:
       return self.balancer.start(command, stdout=log, stderr=log)

@@ -5,9 +5,11 @@
 //            standby takes only what is its own, such as the pair's keys
 //   SIGUSR1  prints every service and server with its numbers
 //   SIGTERM  hands the role over, if it is the active unit of a pair, writes
-//   the
-//            flows to state_dir, for the next start, and ends
+//            the flows to state_dir, for the next start, and ends
 //   SIGINT   the same
+//
+// It logs to standard error, a line for each event: for people on a terminal,
+// else for programs (lb/log_format.h); --log says which.
 //
 // ballastctl speaks to it through the socket STATE_DIR/control
 // (daemon_commands.h). Of a pair, the active unit's configuration is given to
@@ -18,6 +20,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -28,18 +31,23 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "examples/control_socket.h"
 #include "examples/daemon_commands.h"
+#include "examples/daemon_log.h"
 #include "examples/daemon_report.h"
+#include "io/base/instant.h"
 #include "io/base/status_macros.h"
+#include "io/clock.h"
 #include "io/file.h"
 #include "io/realtime.h"
 #include "io/unique_fd.h"
 #include "lb/config/validate.h"
+#include "lb/log_format.h"
+#include "lb/log_record.h"
 #include "lb/run/admin_server.h"
 #include "lb/run/manager.h"
 
@@ -47,6 +55,8 @@ ABSL_FLAG(std::string, config, "",
           "The configuration: lb/config/ballast.proto in text or JSON form.");
 ABSL_FLAG(bool, check, false,
           "Only check the configuration; print every error and warning.");
+ABSL_FLAG(std::string, log, "auto",
+          "Lines of the log: text, json, or auto: text on a terminal.");
 ABSL_FLAG(bool, force_epoll, false,
           "Use epoll even where io_uring is to be had.");
 ABSL_FLAG(bool, claim_at_once, false,
@@ -55,26 +65,39 @@ ABSL_FLAG(bool, claim_at_once, false,
 namespace ballast {
 namespace {
 
-void Log(absl::string_view line) {
-  const std::string stamp =
-      absl::FormatTime("%H:%M:%E3S", absl::Now(), absl::LocalTimeZone());
-  std::fprintf(stderr, "%s %.*s\n", stamp.c_str(),
-               static_cast<int>(line.size()), line.data());
-}
+// How often frames dropped and messages refused are logged, if there are any.
+constexpr absl::Duration kLossPeriod = absl::Minutes(1);
 
-// What the file says; null: there are errors, which it prints.
-std::shared_ptr<const config::Model> Check(const std::string& path) {
+// What the file says; null: there are errors, which `tell` gets, with warnings.
+std::shared_ptr<const config::Model> Check(
+    const std::string& path,
+    absl::FunctionRef<void(LogLevel, absl::string_view)> tell) {
   const auto file = run::ReadConfigFile(path);
   if (!file.ok()) {
-    std::fprintf(stderr, "%s\n", std::string(file.status().message()).c_str());
+    tell(LogLevel::kError, file.status().message());
     return nullptr;
   }
   const config::Validated validated = config::Validate(file->config, 1);
-  std::fprintf(stderr, "%s", config::Report(validated).c_str());
+  for (const config::Problem& error : validated.errors) {
+    tell(LogLevel::kError, error.ToString());
+  }
+  for (const config::Problem& warning : validated.warnings) {
+    tell(LogLevel::kWarning, warning.ToString());
+  }
   return validated.model;
 }
 
-absl::Status Serve(const std::string& path, const config::Model& model) {
+// For epoll_wait: milliseconds until `deadline`, upwards; -1: there is none.
+int Timeout(Instant deadline) {
+  if (deadline == Instant::Never()) return -1;
+  const absl::Duration left =
+      std::max(deadline - MonotonicNow(), absl::ZeroDuration());
+  return static_cast<int>(
+      absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))));
+}
+
+absl::Status Serve(const std::string& path, const config::Model& model,
+                   DaemonLog& log) {
   // Before any thread is made, so that none takes a signal.
   sigset_t signals;
   sigemptyset(&signals);
@@ -98,7 +121,7 @@ absl::Status Serve(const std::string& path, const config::Model& model) {
   }
   run::Manager::Options options;
   options.path = path;
-  options.balancer.log = Log;
+  options.balancer.log = log.log();
   options.balancer.claim_at_once = absl::GetFlag(FLAGS_claim_at_once);
   options.balancer.force_epoll = absl::GetFlag(FLAGS_force_epoll);
   BALLAST_ASSIGN_OR_RETURN(const std::unique_ptr<run::Manager> manager,
@@ -108,13 +131,14 @@ absl::Status Serve(const std::string& path, const config::Model& model) {
       const std::unique_ptr<run::AdminServer> admin,
       run::AdminServer::Create(
           {.backend = manager.get(),
-           .log = Log,
+           .log = log.log(),
            .force_epoll = absl::GetFlag(FLAGS_force_epoll)}));
   if (model.ha.mode != ha::Mode::kNone && model.ha.realtime_priority > 0) {
     if (const auto status = RunInRealTime(model.ha.realtime_priority);
         !status.ok()) {
-      Log(absl::StrCat("ha.realtime_priority: ", status.message(),
-                       ": a busy machine may cost this unit its role"));
+      log.Put({LogLevel::kWarning, "no_realtime",
+               absl::StrCat("ha.realtime_priority: ", status.message(),
+                            ": a busy machine may cost this unit its role")});
     }
   }
   if (model.statistics_period > absl::ZeroDuration()) {
@@ -131,14 +155,27 @@ absl::Status Serve(const std::string& path, const config::Model& model) {
     event.data.fd = fd;
     epoll_ctl(loop.get(), EPOLL_CTL_ADD, fd, &event);
   }
-  Log(absl::StrCat("serving ", model.services.size(), " services on ",
-                   model.interfaces.size(), " interfaces"));
+  log.Put({LogLevel::kInfo,
+           "serving",
+           absl::StrCat("serving ", model.services.size(), " services on ",
+                        model.interfaces.size(), " interfaces"),
+           {{"generation", absl::StrCat(manager->generation())}}});
 
+  LossReport losses;
+  Instant losses_due = MonotonicNow() + kLossPeriod;
   balancer.RunOnce();
   for (;;) {
     admin->Follow();
     epoll_event events[4];
-    const int count = epoll_wait(loop.get(), events, 4, -1);
+    const int count = epoll_wait(loop.get(), events, 4,
+                                 Timeout(std::min(losses_due, log.deadline())));
+    log.Advance();
+    if (MonotonicNow() >= losses_due) {
+      losses_due = MonotonicNow() + kLossPeriod;
+      for (const LogRecord& record : losses.Step(balancer.GetStatistics())) {
+        log.Put(record);
+      }
+    }
     for (int i = 0; i < count; ++i) {
       const int fd = events[i].data.fd;
       if (fd == balancer.fd()) {
@@ -148,20 +185,17 @@ absl::Status Serve(const std::string& path, const config::Model& model) {
       } else if (fd == timer.get()) {
         uint64_t expirations;
         (void)!read(timer.get(), &expirations, sizeof(expirations));
-        Log(StatisticsLine(balancer.GetStatistics()));
+        log.PutAll({StatisticsLine(balancer.GetStatistics())}, "statistics");
       } else if (fd == signal_fd.get()) {
         signalfd_siginfo info;
         if (read(fd, &info, sizeof(info)) != sizeof(info)) continue;
         if (info.ssi_signo == SIGHUP) {
           (void)manager->Reload({"SIGHUP", ""});  // It logs what came of it.
         } else if (info.ssi_signo == SIGUSR1) {
-          for (const std::string& line :
-               StatisticsLines(balancer.GetStatistics())) {
-            Log(line);
-          }
+          log.PutAll(StatisticsLines(balancer.GetStatistics()), "statistics");
         } else {
-          Log(StatisticsLine(balancer.GetStatistics()));
-          Log("ending");
+          log.PutAll({StatisticsLine(balancer.GetStatistics())}, "statistics");
+          log.Put({LogLevel::kInfo, "ending", "ending"});
           return balancer.Shutdown();
         }
       } else {
@@ -190,17 +224,38 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "ballastd: --config FILE is needed; see --help\n");
     return 1;
   }
-  const auto model = ballast::Check(path);
-  if (model == nullptr) return 1;
   if (absl::GetFlag(FLAGS_check)) {
+    const auto model = ballast::Check(
+        path, [](ballast::LogLevel level, absl::string_view text) {
+          std::fprintf(stderr, "%s: %s\n",
+                       std::string(ballast::LogLevelName(level)).c_str(),
+                       std::string(text).c_str());
+        });
+    if (model == nullptr) return 1;
     std::printf("%s: good, %zu virtual services\n", path.c_str(),
                 model->services.size());
     return 0;
   }
-  const absl::Status status = ballast::Serve(path, *model);
+  const auto format = ballast::DaemonLog::FormatOf(absl::GetFlag(FLAGS_log));
+  if (!format.ok()) {
+    std::fprintf(stderr, "ballastd: %s\n",
+                 std::string(format.status().message()).c_str());
+    return 1;
+  }
+  ballast::DaemonLog log(*format);
+  const auto model = ballast::Check(
+      path, [&](ballast::LogLevel level, absl::string_view text) {
+        log.Put({level,
+                 level == ballast::LogLevel::kError ? "configuration_refused"
+                                                    : "configuration_warning",
+                 std::string(text)});
+      });
+  if (model == nullptr) return 1;
+  const absl::Status status = ballast::Serve(path, *model, log);
   if (!status.ok()) {
-    std::fprintf(stderr, "ballastd: %s\n", status.ToString().c_str());
+    log.Put({ballast::LogLevel::kError, "cannot_serve", status.ToString()});
     return 2;
   }
+  log.Put({ballast::LogLevel::kInfo, "ended", "ended"});
   return 0;
 }

@@ -55,7 +55,8 @@ class Daemon:
     with open(self.log, 'a', encoding='utf-8') as log:
       begin = log.tell()
       self.process = subprocess.Popen(
-          [self.program, f'--config={self.file}'], stdout=log, stderr=log)
+          [self.program, '--log=text', f'--config={self.file}'],
+          stdout=log, stderr=log)
     end = time.monotonic() + 60
     while ' serving ' not in (said := self.said(begin)):
       check(self.process.poll() is None and time.monotonic() < end,

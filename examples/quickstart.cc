@@ -365,8 +365,9 @@ int Main() {
   if (!testbed.ok()) return testbed::Explain(testbed.status());
   std::vector<std::string> log;
   auto balancer = Balancer::Create(
-      {.model = MakeModel(),
-       .log = [&log](absl::string_view line) { log.emplace_back(line); }});
+      {.model = MakeModel(), .log = [&log](const LogRecord& record) {
+         log.push_back(record.message);
+       }});
   if (!balancer.ok()) return testbed::Explain(balancer.status());
   const absl::Status status = Quickstart(**testbed, **balancer).Run();
   if (!status.ok()) {

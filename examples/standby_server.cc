@@ -63,6 +63,8 @@ void Say(absl::string_view line) {
   std::fflush(stdout);
 }
 
+void SayRecord(const LogRecord& record) { Say(record.message); }
+
 // " a=1 b=2" behind `what`; nothing if there are none.
 std::string Counts(
     absl::string_view what,
@@ -80,8 +82,8 @@ class Server {
 
   absl::Status Run() {
     WatchLoop loop({SIGUSR1, SIGUSR2, SIGTERM, SIGINT});
-    BALLAST_ASSIGN_OR_RETURN(balancer_,
-                             Balancer::Create({.model = model_, .log = Say}));
+    BALLAST_ASSIGN_OR_RETURN(
+        balancer_, Balancer::Create({.model = model_, .log = SayRecord}));
     start_ = MonotonicNow();
     loop.OnReadable(balancer_->fd(), [this] { balancer_->RunOnce(); });
     loop.EachSecond([this] { PrintTotals(); });

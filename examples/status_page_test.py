@@ -256,7 +256,7 @@ def of_a_ballastd(browser, folder):
         """)
   log = os.path.join(folder, 'log')
   with open(log, 'w', encoding='utf-8') as out:
-    unit = subprocess.Popen([sys.argv[2], '--config', config], stderr=out)
+    unit = subprocess.Popen([sys.argv[2], '--log=text', '--config', config], stderr=out)
   try:
     wait_for('the listener', lambda: 'management:' in (read_lines(log) or []))
     browser.call('Page.navigate',

@@ -41,7 +41,7 @@ absl::Status UnitProcess::Start(const std::string& program) {
     if (pid_ > 0) return absl::OkStatus();
     dup2(write_end.get(), STDERR_FILENO);
     dup2(write_end.get(), STDOUT_FILENO);
-    execl(program.c_str(), "ballastd", config.c_str(), nullptr);
+    execl(program.c_str(), "ballastd", "--log=text", config.c_str(), nullptr);
     _exit(127);
   }));
   reader_ =

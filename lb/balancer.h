@@ -41,6 +41,7 @@
 #include "lb/config/model.h"
 #include "lb/connections.h"
 #include "lb/l7/application.h"
+#include "lb/log_record.h"
 #include "lb/statistics.h"
 
 namespace ballast {
@@ -49,7 +50,9 @@ class Balancer {
  public:
   struct Options {
     std::shared_ptr<const config::Model> model;
-    std::function<void(absl::string_view)> log;  // Standard error if empty.
+    // What happens, a record each; as text to standard error if empty.
+    // (log_format.h makes lines of records, log_limiter.h fewer of them.)
+    Log log;
     // Claim floating addresses at once, without asking for a second whether
     // another host has them.
     bool claim_at_once = false;

@@ -101,8 +101,8 @@ class ApiTest(unittest.TestCase):
                            password_hash: "{cls.hash}" }}
                 }}""")
         cls.log = open(cls.folder + "/log", "w+")
-        cls.process = subprocess.Popen([BALLASTD, "--config", config],
-                                       stderr=cls.log)
+        cls.process = subprocess.Popen(
+            [BALLASTD, "--log=text", "--config", config], stderr=cls.log)
         for _ in range(200):
             with open(cls.folder + "/log") as log:
                 if "management: HTTPS at" in log.read():

@@ -360,7 +360,8 @@ class Ballastd:
     begin = len(self.log()) if os.path.exists(self.log_path) else 0
     with open(self.log_path, 'a', encoding='utf-8') as log:
       self.process = self._namespace.start(
-          [self._program, '--config', self._config, *flags], stdout=log,
+          [self._program, '--log=text', '--config', self._config, *flags],
+          stdout=log,
           stderr=log)
     self._await(r'serving \d+ services', begin, 20)
 

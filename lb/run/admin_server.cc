@@ -109,10 +109,14 @@ void AdminServer::Start() {
   if (const absl::Status status = Listen(); !status.ok()) {
     listener_.Reset();
     at_ = {};
-    return options_.log(absl::StrCat("management: ", status.message()));
+    return options_.log({LogLevel::kError, "management_failed",
+                         absl::StrCat("management: ", status.message())});
   }
   listening_ = wanted_;
-  options_.log(absl::StrCat("management: HTTPS at ", at_.ToString()));
+  options_.log({LogLevel::kInfo,
+                "management_listening",
+                absl::StrCat("management: HTTPS at ", at_.ToString()),
+                {{"address", at_.ToString()}}});
   Accept();
 }
 

@@ -34,6 +34,7 @@
 #include "io/unique_fd.h"
 #include "lb/admin/backend.h"
 #include "lb/admin/site.h"
+#include "lb/log_record.h"
 #include "lb/run/admin_connection.h"
 #include "lb/run/alarm.h"
 #include "lb/run/password_thread.h"
@@ -47,7 +48,7 @@ class AdminServer final : private AdminConnection::Handler {
 
   struct Options {
     admin::Backend* backend = nullptr;  // Outlives it.
-    std::function<void(absl::string_view)> log;
+    Log log;
     bool force_epoll = false;
   };
   struct Stats {

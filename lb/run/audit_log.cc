@@ -45,11 +45,13 @@ void AuditLog::Rotate() {
   bytes_ = 0;
   for (uint32_t number = limits_.audit_files; number > 0; --number) {
     const absl::Status status = RenameFile(Path(number - 1), Path(number));
-    if (!status.ok() && !absl::IsNotFound(status)) log_(status.message());
+    if (!status.ok() && !absl::IsNotFound(status)) {
+      log_({LogLevel::kWarning, "audit_error", std::string(status.message())});
+    }
   }
   if (limits_.audit_files > 0) return;
   if (const auto removed = RemoveFile(Path(0)); !removed.ok()) {
-    log_(removed.message());
+    log_({LogLevel::kWarning, "audit_error", std::string(removed.message())});
   }
 }
 
@@ -71,7 +73,8 @@ void AuditLog::Add(const config::ChangeRecord& record) {
   if (!written.ok()) {
     ++lost_;
     line.pop_back();
-    log_(absl::StrCat(written.message(), ": not in the audit: ", line));
+    log_({LogLevel::kError, "audit_lost",
+          absl::StrCat(written.message(), ": not in the audit: ", line)});
     return;
   }
   bytes_ += size;

@@ -22,13 +22,12 @@
 #include "absl/strings/string_view.h"
 #include "lb/config/change_record.h"
 #include "lb/config/model.h"
+#include "lb/log_record.h"
 
 namespace ballast::run {
 
 class AuditLog {
  public:
-  using Log = std::function<void(absl::string_view)>;
-
   // `folder` is there; empty: in memory.
   AuditLog(std::string folder, const config::HistoryLimits& limits, Log log);
 

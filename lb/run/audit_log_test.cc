@@ -26,8 +26,8 @@ class AuditLogTest : public ::testing::Test {
     std::filesystem::create_directories(folder_);
   }
   AuditLog Open(const std::string& folder) {
-    return AuditLog(folder, limits_, [this](absl::string_view line) {
-      absl::StrAppend(&log_, line, "\n");
+    return AuditLog(folder, limits_, [this](const LogRecord& record) {
+      absl::StrAppend(&log_, record.message, "\n");
     });
   }
   static void Add(AuditLog& audit, int number) {

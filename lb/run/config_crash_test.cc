@@ -168,7 +168,7 @@ class ConfigCrashTest : public ::testing::Test {
   std::unique_ptr<Manager> Open() {
     Manager::Options options;
     options.path = path_;
-    options.balancer.log = [](absl::string_view) {};
+    options.balancer.log = [](const LogRecord&) {};
     options.create = [this](Balancer::Options options)
         -> absl::StatusOr<std::unique_ptr<Balancer>> {
       auto balancer = std::make_unique<FakeBalancer>(std::move(options));

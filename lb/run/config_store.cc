@@ -61,8 +61,9 @@ absl::Status ConfigStore::KeepBefore(const std::string& found) {
   const std::string path = absl::StrCat(path_, ".before");
   BALLAST_RETURN_IF_ERROR(WriteFileAtomically(path, BytesOf(found)));
   if (edited) {
-    log_(
-        absl::StrCat(path_, ": was edited and not read again: kept as ", path));
+    log_({LogLevel::kWarning, "configuration_edited",
+          absl::StrCat(path_, ": was edited and not read again: kept as ",
+                       path)});
   }
   return absl::OkStatus();
 }
@@ -93,7 +94,8 @@ absl::Status ConfigStore::Write(const config::ChangeRecord& record,
   if (!status.ok()) {
     // The file may be the new one, though not for sure.
     if (const absl::Status restored = Restore(); !restored.ok()) {
-      log_(restored.message());
+      log_({LogLevel::kError, "configuration_file_error",
+            std::string(restored.message())});
     }
     return Unavailable(status);
   }

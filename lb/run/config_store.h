@@ -28,6 +28,7 @@
 #include "lb/config/ballast.pb.h"
 #include "lb/config/change_record.h"
 #include "lb/config/model.h"
+#include "lb/log_record.h"
 #include "lb/run/revision_store.h"
 
 namespace ballast::run {
@@ -41,8 +42,6 @@ absl::StatusOr<ConfigFile> ReadConfigFile(const std::string& path);
 
 class ConfigStore {
  public:
-  using Log = std::function<void(absl::string_view)>;
-
   // `text` is the file's. `state_dir` empty: revisions in memory.
   static absl::StatusOr<std::unique_ptr<ConfigStore>> Open(
       std::string path, std::string text, const std::string& state_dir,

@@ -15,6 +15,7 @@
 #include "lb/config/secrets.h"
 #include "lb/config/shared_part.h"
 #include "lb/config/validate.h"
+#include "lb/run/stderr_log.h"
 
 namespace ballast::run {
 namespace {
@@ -36,13 +37,7 @@ absl::StatusOr<std::unique_ptr<Manager>> Manager::Open(Options options) {
 }
 
 absl::Status Manager::Start() {
-  log_ = options_.balancer.log;
-  if (log_ == nullptr) {
-    log_ = [](absl::string_view line) {
-      std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()),
-                   line.data());
-    };
-  }
+  log_ = LogOrStandardError(options_.balancer.log);
   BALLAST_ASSIGN_OR_RETURN(ConfigFile file, ReadConfigFile(options_.path));
   config::Validated found = config::Validate(file.config, 1);
   if (found.model == nullptr) return ErrorsOf(found);
@@ -52,9 +47,9 @@ absl::Status Manager::Start() {
                                 found.model->history, log_));
   audit_ = std::make_unique<AuditLog>(state_dir, found.model->history, log_);
   if (state_dir.empty()) {
-    log_(
-        "state_dir: none: earlier configurations and the audit are kept in "
-        "memory, until the process ends");
+    log_({LogLevel::kInfo, "no_state_dir",
+          "state_dir: none: earlier configurations and the audit are kept in "
+          "memory, until the process ends"});
   }
   model_ = found.model;
   file.config.set_generation(FirstGeneration(file));
@@ -79,7 +74,9 @@ absl::Status Manager::Start() {
   options.on_reboot = [this] {
     const absl::Status done = Act("reboot: a link failed", {"the unit", ""},
                                   [this] { return RunRebootCommand(); });
-    if (!done.ok()) log_(done.message());
+    if (!done.ok()) {
+      log_({LogLevel::kError, "reboot_failed", std::string(done.message())});
+    }
   };
   BALLAST_ASSIGN_OR_RETURN(
       balancer_, options_.create ? options_.create(std::move(options))
@@ -154,7 +151,8 @@ absl::Status Manager::ApplyOrRestore(
   if (&balancer_->model() == next) {
     // In force in part: a packet thread took no orders.
     if (const absl::Status back = balancer_->Apply(model_); !back.ok()) {
-      log_(absl::StrCat("the former configuration: ", back.message()));
+      log_({LogLevel::kError, "configuration_not_restored",
+            absl::StrCat("the former configuration: ", back.message())});
     }
   }
   return applied;
@@ -168,7 +166,7 @@ absl::Status Manager::Take(config::proto::Config next, const std::string* text,
   const config::Validated validated = config::Validate(next, record.generation);
   if (validated.model == nullptr) return ErrorsOf(validated);
   for (const config::Problem& warning : validated.warnings) {
-    log_(absl::StrCat("warning: ", warning.ToString()));
+    log_({LogLevel::kWarning, "configuration_warning", warning.ToString()});
   }
   BALLAST_RETURN_IF_ERROR(balancer_->CheckApply(*validated.model));
   const bool writes = text == nullptr && !config::SameConfig(next, config_);
@@ -177,7 +175,8 @@ absl::Status Manager::Take(config::proto::Config next, const std::string* text,
   if (absl::Status applied = ApplyOrRestore(validated.model); !applied.ok()) {
     if (writes) {
       if (const absl::Status restored = store_->TakeBack(); !restored.ok()) {
-        log_(absl::StrCat("the former file: ", restored.message()));
+        log_({LogLevel::kError, "configuration_file_error",
+              absl::StrCat("the former file: ", restored.message())});
       }
     }
     return applied;
@@ -185,20 +184,40 @@ absl::Status Manager::Take(config::proto::Config next, const std::string* text,
   PutInForce(std::move(next), validated.model);
   if (text != nullptr) {
     if (const absl::Status kept = store_->Keep(record, *text); !kept.ok()) {
-      log_(absl::StrCat("history: ", kept.message()));
+      log_({LogLevel::kWarning, "history_error",
+            absl::StrCat("history: ", kept.message())});
     }
   }
   if (!sealed()) return absl::OkStatus();
   if (const absl::Status offered = Offer(/*force=*/false); !offered.ok()) {
-    log_(offered.message());
+    log_({LogLevel::kWarning, "configuration_not_offered",
+          std::string(offered.message())});
   }
   return absl::OkStatus();
+}
+
+void Manager::LogTaken(const absl::Status& taken, absl::string_view what,
+                       const admin::Author& author) const {
+  const std::string now = absl::StrCat(generation());
+  if (taken.ok()) {
+    log_({LogLevel::kInfo,
+          "configuration_accepted",
+          absl::StrCat(what, ": generation ", now),
+          {{"generation", now}, {"user", author.user}}});
+  } else {
+    log_({LogLevel::kWarning,
+          "configuration_refused",
+          absl::StrCat(what, " refused: ", taken.message()),
+          {{"generation", now}, {"user", author.user}}});
+  }
 }
 
 absl::Status Manager::Change(config::proto::Config next, absl::string_view what,
                              const admin::Author& author) {
   const config::ChangeRecord record = RecordOf(what, author);
-  return Audit(record, Take(std::move(next), nullptr, record));
+  absl::Status taken = Take(std::move(next), nullptr, record);
+  LogTaken(taken, absl::StrCat("change (", what, ")"), author);
+  return Audit(record, std::move(taken));
 }
 
 absl::Status Manager::Reload(const admin::Author& author) {
@@ -206,8 +225,7 @@ absl::Status Manager::Reload(const admin::Author& author) {
   auto file = ReadConfigFile(store_->path());
   absl::Status taken = file.status();
   if (taken.ok()) taken = Take(std::move(file->config), &file->text, record);
-  log_(taken.ok() ? absl::StrCat("reloaded: generation ", generation())
-                  : absl::StrCat("reload refused: ", taken.message()));
+  LogTaken(taken, taken.ok() ? "reloaded" : "reload", author);
   return Audit(record, std::move(taken));
 }
 
@@ -248,7 +266,10 @@ absl::StatusOr<std::shared_ptr<const config::Model>> Manager::TakeFromPartner(
   }
   PutInForce(std::move(merged), validated.model);
   refused_digest_ = 0;
-  log_(absl::StrCat("configuration ", generation, " taken from the partner"));
+  log_({LogLevel::kInfo,
+        "configuration_accepted",
+        absl::StrCat("configuration ", generation, " taken from the partner"),
+        {{"generation", absl::StrCat(generation)}}});
   (void)Audit(record, absl::OkStatus());
   return validated.model;
 }

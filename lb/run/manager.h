@@ -51,6 +51,7 @@
 #include "lb/admin/backend.h"
 #include "lb/balancer.h"
 #include "lb/config/change_record.h"
+#include "lb/log_record.h"
 #include "lb/run/audit_log.h"
 #include "lb/run/config_store.h"
 
@@ -130,6 +131,8 @@ class Manager : public admin::Backend {
 
   config::ChangeRecord RecordOf(absl::string_view what,
                                 const admin::Author& author) const;
+  void LogTaken(const absl::Status& taken, absl::string_view what,
+                const admin::Author& author) const;
   // Into the audit, done or refused; `outcome` is returned.
   absl::Status Audit(config::ChangeRecord record, absl::Status outcome);
   absl::Status Act(absl::string_view what, const admin::Author& author,
@@ -141,7 +144,7 @@ class Manager : public admin::Backend {
   bool sealed() const { return paired() && !model_->ha.plain.has_value(); }
 
   Options options_;
-  std::function<void(absl::string_view)> log_;
+  Log log_;
   config::proto::Config config_;  // In force; its generation is the unit's.
   std::shared_ptr<const config::Model> model_;
   std::unique_ptr<ConfigStore> store_;

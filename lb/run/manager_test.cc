@@ -62,8 +62,8 @@ class ManagerTest : public ::testing::Test {
     manager_.reset();
     Manager::Options options;
     options.path = path_;
-    options.balancer.log = [this](absl::string_view line) {
-      absl::StrAppend(&log_, line, "\n");
+    options.balancer.log = [this](const LogRecord& record) {
+      absl::StrAppend(&log_, record.message, "\n");
     };
     options.create = [this](Balancer::Options options)
         -> absl::StatusOr<std::unique_ptr<Balancer>> {

@@ -89,7 +89,10 @@ absl::Status Network::AddInterface(const config::Model& model,
       }
     }
     BALLAST_ASSIGN_OR_RETURN(const MacProbeResult result, ProbeOwnMac(probe));
-    log_(absl::StrCat(config.name, ": ", result.reason));
+    log_({LogLevel::kInfo,
+          "interface_mac",
+          absl::StrCat(config.name, ": ", result.reason),
+          {{"interface", config.name}}});
     if (!result.own_mac_arrives) {
       if (config.mac.has_value()) {
         return absl::FailedPreconditionError(
@@ -162,7 +165,7 @@ int Network::IfIndex(uint16_t port) const {
 void Network::Check(const absl::Status& status) {
   if (status.ok()) return;
   ++errors_;
-  log_(status.message());
+  log_({LogLevel::kWarning, "network_error", std::string(status.message())});
 }
 
 bool Network::Update() {

@@ -33,10 +33,9 @@
 #include "lb/config/model.h"
 #include "lb/l4/next_hop.h"
 #include "lb/l7/local_networks.h"
+#include "lb/log_record.h"
 
 namespace ballast::run {
-
-using Log = std::function<void(absl::string_view)>;
 
 class Network {
  public:

@@ -79,9 +79,12 @@ absl::StatusOr<std::unique_ptr<Pair>> Pair::Open(Reactor& reactor,
   BALLAST_RETURN_IF_ERROR(pair->OpenSockets());
   if (pair->node_.role() == ha::Role::kPassive) {
     owner.Say(
-        absl::StrCat("role booting -> passive: ",
-                     ha::RoleReasonText(pair->node_.election().reason()),
-                     "; takes part again when it is started after a long run"));
+        {LogLevel::kWarning,
+         "role_changed",
+         absl::StrCat("role booting -> passive: ",
+                      ha::RoleReasonText(pair->node_.election().reason()),
+                      "; takes part again when it is started after a long run"),
+         {{"role", "passive"}, {"former_role", "booting"}}});
   }
   pair->Arm();
   return pair;
@@ -175,11 +178,13 @@ void Pair::TellStrangers() {
   if (count == strangers_told_) return;
   const Instant now = MonotonicNow();
   if (now < strangers_next_) return;
-  owner_.Say(absl::StrCat("pair ", int{options_.node.virtual_id}, ": ",
-                          count - strangers_told_,
-                          " messages refused: not sealed with a key of ha.keys "
-                          "or ha.key_file; both "
-                          "units need the same"));
+  owner_.Say({LogLevel::kWarning,
+              "partner_messages_refused",
+              absl::StrCat("pair ", int{options_.node.virtual_id}, ": ",
+                           count - strangers_told_,
+                           " messages refused: not sealed with a key of "
+                           "ha.keys or ha.key_file; both units need the same"),
+              {{"count", absl::StrCat(count - strangers_told_)}}});
   strangers_told_ = count;
   strangers_next_ = now + kTellStrangers;
 }
@@ -214,10 +219,15 @@ void Pair::Arm() {
     return;
   }
   complete_ = replicator.complete();
-  owner_.Say(complete_ ? absl::StrCat("in sync with the active unit: ",
-                                      replicator.stats().transfer_records,
-                                      " entries taken")
-                       : "no longer in sync with the active unit");
+  if (complete_) {
+    owner_.Say(
+        {LogLevel::kInfo, "in_sync",
+         absl::StrCat("in sync with the active unit: ",
+                      replicator.stats().transfer_records, " entries taken")});
+  } else {
+    owner_.Say({LogLevel::kWarning, "not_in_sync",
+                "no longer in sync with the active unit"});
+  }
 }
 
 absl::Status Pair::Apply(const config::Model& model) {
@@ -369,10 +379,15 @@ void Pair::Reboot(Instant now) {
   owner_.Reboot();
 }
 void Pair::OnRoleChange(const ha::RoleChange& change) {
-  owner_.Say(absl::StrCat("role ", ha::RoleName(change.from), " -> ",
-                          ha::RoleName(change.to), ": ",
-                          ha::RoleReasonText(change.reason),
-                          change.incomplete ? " (took over incomplete)" : ""));
+  owner_.Say({change.incomplete ? LogLevel::kWarning : LogLevel::kInfo,
+              "role_changed",
+              absl::StrCat("role ", ha::RoleName(change.from), " -> ",
+                           ha::RoleName(change.to), ": ",
+                           ha::RoleReasonText(change.reason),
+                           change.incomplete ? " (took over incomplete)" : ""),
+              {{"role", std::string(ha::RoleName(change.to))},
+               {"former_role", std::string(ha::RoleName(change.from))},
+               {"reason", std::string(ha::RoleReasonText(change.reason))}}});
   complete_ = false;
 }
 void Pair::OnConfig(Instant now, uint64_t generation,

@@ -16,6 +16,7 @@
 #include "io/base/instant.h"
 #include "lb/balancer.h"
 #include "lb/config/model.h"
+#include "lb/log_record.h"
 
 namespace ballast::run {
 
@@ -33,8 +34,8 @@ class Partner {
                                  std::span<const uint8_t> config) = 0;
     // How long forwarding is allowed; changes several times a second.
     virtual void SetLease(Instant until) = 0;
-    // A line for the log: the role changed, the partner's table is here, ...
-    virtual void Say(absl::string_view line) = 0;
+    // For the log: the role changed, the partner's table is here, ...
+    virtual void Say(const LogRecord& record) = 0;
   };
 
   virtual ~Partner() = default;

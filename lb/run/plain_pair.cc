@@ -165,11 +165,19 @@ void PlainPair::OnWeakerMaster() {
   Arm();
 }
 
-void PlainPair::OnRefused(absl::string_view line) { owner_.Say(line); }
+void PlainPair::OnRefused(absl::string_view line) {
+  owner_.Say(
+      {LogLevel::kWarning, "partner_messages_refused", std::string(line)});
+}
 
 void PlainPair::ChangeRole(ha::Role to, const char* reason) {
-  owner_.Say(absl::StrCat("role ", ha::RoleName(role_), " -> ",
-                          ha::RoleName(to), ": ", reason));
+  owner_.Say({LogLevel::kInfo,
+              "role_changed",
+              absl::StrCat("role ", ha::RoleName(role_), " -> ",
+                           ha::RoleName(to), ": ", reason),
+              {{"role", std::string(ha::RoleName(to))},
+               {"former_role", std::string(ha::RoleName(role_))},
+               {"reason", reason}}});
   last_role_changes_.push_back({MonotonicNow(), role_, to, reason});
   if (last_role_changes_.size() > kRoleChangesKept) {
     last_role_changes_.pop_front();

@@ -115,7 +115,9 @@ absl::Status Proxies::Start(const config::Model& model,
     ProxyThread::Options options;
     options.connections_max = model.limits.l7_connections / threads;
     options.pool.per_key_max = model.l7.idle_server_connections;
-    options.reactor.log = options_.log;
+    options.reactor.log = [this](absl::string_view line) {
+      options_.log({LogLevel::kWarning, "no_io_uring", std::string(line)});
+    };
     // Three TLS records: enough that a send of what comes at once is worth its
     // call, and little enough to stay in the cache between the two.
     options.reactor.buffer_size = 48 << 10;
@@ -321,7 +323,8 @@ bool Proxies::left() const {
 
 void Proxies::Tick(Instant now) {
   if (const auto line = notices_.Take()) {
-    options_.log(absl::StrCat("layer 7: ", *line));
+    options_.log({LogLevel::kWarning, "server_tls_failed",
+                  absl::StrCat("layer 7: ", *line)});
   }
   TellNetworks();
   health_->Tick(now);

@@ -33,6 +33,7 @@
 #include "lb/l7/limiter.h"
 #include "lb/l7/local_networks.h"
 #include "lb/l7/service_chooser.h"
+#include "lb/log_record.h"
 #include "lb/run/l7_sync.h"
 #include "lb/run/notices.h"
 #include "lb/run/proxied_service.h"
@@ -51,7 +52,7 @@ class Proxies {
 
   struct Options {
     std::shared_ptr<persist::KeyStore> store;  // The unit's.
-    std::function<void(absl::string_view)> log;
+    Log log;
     l7::ApplicationFactory application;  // May be empty.
     std::shared_ptr<const l7::LocalNetworks> networks;
     health::Following* following = nullptr;  // The unit's.

@@ -101,7 +101,7 @@ class ProxiesTest : public ::testing::Test {
     auto made = Proxies::Create(
         *reactor_,
         {.store = *persist::KeyStore::Create({.limit = 1000}),
-         .log = [](absl::string_view) {},
+         .log = [](const LogRecord&) {},
          .application = std::move(application),
          .networks = std::make_shared<l7::LocalNetworks>(
              std::vector<Prefix>(),

@@ -127,8 +127,14 @@ void ProxyHealth::OnHealth(uint16_t id, bool up) {
   bool told = false;
   ForEachServer([&](const Place& place) {
     if (place.id != id || std::exchange(told, true)) return;
-    options_.log(absl::StrCat(
-        NameOf(place), up ? " up: " : " down: ", health_.status(id)->text));
+    const std::string why = health_.status(id)->text;
+    options_.log({up ? LogLevel::kInfo : LogLevel::kWarning,
+                  up ? "server_up" : "server_down",
+                  absl::StrCat(NameOf(place), up ? " up: " : " down: ", why),
+                  {{"service", absl::StrCat("tcp ", place.address.ToString())},
+                   {"service_name", std::string(place.pool)},
+                   {"server", place.server.endpoint.ToString()},
+                   {"reason", why}}});
     news_.Health(NewsOf(place), up);
     if (!up && drop_on_fail_) news_.Cut(NewsOf(place));
   });
@@ -148,7 +154,11 @@ void ProxyHealth::Tick(Instant now) {
     if (std::find(due.begin(), due.end(), place.id) == due.end()) return;
     if (!cut.insert(place.id).second) return;
     options_.log(
-        absl::StrCat(NameOf(place), " drained: its connections are cut"));
+        {LogLevel::kInfo,
+         "server_drained",
+         absl::StrCat(NameOf(place), " drained: its connections are cut"),
+         {{"service", absl::StrCat("tcp ", place.address.ToString())},
+          {"server", place.server.endpoint.ToString()}}});
     news_.Cut(NewsOf(place));
   });
   news_.Send();

@@ -19,6 +19,7 @@
 #include "lb/config/model.h"
 #include "lb/health/following.h"
 #include "lb/l7/drain_watch.h"
+#include "lb/log_record.h"
 #include "lb/run/health_checker.h"
 #include "lb/run/proxied_service.h"
 #include "lb/run/proxy_thread.h"
@@ -33,7 +34,7 @@ class ProxyHealth {
  public:
   struct Options {
     std::shared_ptr<persist::KeyStore> store;  // The unit's.
-    std::function<void(absl::string_view)> log;
+    Log log;
     health::Following* following = nullptr;  // The unit's.
   };
 

@@ -52,8 +52,9 @@ absl::Status RevisionStore::ReadFolder() {
     if (!begin.ok() || !size.ok()) continue;
     const auto kept = config::ParseKept(Text(*begin));
     if (!kept.ok()) {
-      log_(absl::StrCat(path, ": ", kept.status().message(),
-                        ": not in the history"));
+      log_({LogLevel::kWarning, "history_unreadable",
+            absl::StrCat(path, ": ", kept.status().message(),
+                         ": not in the history")});
       continue;
     }
     revision.record = kept->record;
@@ -114,7 +115,7 @@ void RevisionStore::Forget() {
 
 void RevisionStore::RemoveFileOf(uint64_t number) {
   if (const auto removed = RemoveFile(PathOf(number)); !removed.ok()) {
-    log_(removed.message());
+    log_({LogLevel::kWarning, "history_error", std::string(removed.message())});
   }
 }
 

@@ -23,13 +23,12 @@
 #include "absl/strings/string_view.h"
 #include "lb/config/change_record.h"
 #include "lb/config/model.h"
+#include "lb/log_record.h"
 
 namespace ballast::run {
 
 class RevisionStore {
  public:
-  using Log = std::function<void(absl::string_view)>;
-
   // `folder` is made; empty: in memory.
   static absl::StatusOr<std::unique_ptr<RevisionStore>> Open(
       std::string folder, const config::HistoryLimits& limits, Log log);

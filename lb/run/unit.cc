@@ -10,6 +10,7 @@
 #include "io/base/status_macros.h"
 #include "lb/config/schedule_method.h"
 #include "lb/run/l7_secrets.h"
+#include "lb/run/stderr_log.h"
 
 namespace ballast {
 
@@ -54,17 +55,13 @@ absl::StatusOr<std::unique_ptr<Balancer>> Unit::Create(Options options) {
 }
 
 absl::Status Unit::Start() {
-  log_ = options_.log;
-  if (log_ == nullptr) {
-    log_ = [](absl::string_view line) {
-      std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()),
-                   line.data());
-    };
-  }
+  log_ = LogOrStandardError(options_.log);
   model_ = options_.model;
   BALLAST_RETURN_IF_ERROR(ReadKeys());
   ReactorOptions reactor_options;
-  reactor_options.log = log_;
+  reactor_options.log = [this](absl::string_view line) {
+    log_({LogLevel::kWarning, "no_io_uring", std::string(line)});
+  };
   reactor_options.buffer_count = 16;  // Health checks alone receive streams.
   if (options_.force_epoll) {
     reactor_options.backend = ReactorOptions::Backend::kEpoll;
@@ -81,11 +78,19 @@ absl::Status Unit::Start() {
         if (server == nullptr) return;
         const config::VirtualService& service =
             plan_->service(server->service)->config;
-        log_(absl::StrCat(
-            ProtocolName(service.protocol), " ",
-            Endpoint{service.address, service.port}.ToString(), " ",
-            service.name, ": server ", server->endpoint.ToString(),
-            up ? " up: " : " down: ", health_->status(slot)->text));
+        const std::string name =
+            absl::StrCat(ProtocolName(service.protocol), " ",
+                         Endpoint{service.address, service.port}.ToString());
+        const std::string why = health_->status(slot)->text;
+        log_({up ? LogLevel::kInfo : LogLevel::kWarning,
+              up ? "server_up" : "server_down",
+              absl::StrCat(name, " ", service.name, ": server ",
+                           server->endpoint.ToString(),
+                           up ? " up: " : " down: ", why),
+              {{"service", name},
+               {"service_name", service.name},
+               {"server", server->endpoint.ToString()},
+               {"reason", why}}});
         PostHealth();
       },
       HealthChecker::Options{
@@ -352,7 +357,11 @@ void Unit::OnWake(Completion completion) {
   for (const l4::NeighbourKey& key : keys) network_->Resolve(key);
   for (const l4::Slot slot : refused) health_->OnFlowRefused(slot);
   for (const auto& [kind, address] : news) {
-    log_(absl::StrCat(address.ToString(), NewsText(kind)));
+    const bool good = kind == l4::AddressClaim::News::Kind::kClaimedAfterUse;
+    log_({good ? LogLevel::kInfo : LogLevel::kWarning,
+          good ? "address_claimed" : "address_conflict",
+          absl::StrCat(address.ToString(), NewsText(kind)),
+          {{"address", address.ToString()}}});
   }
 }
 

@@ -19,6 +19,7 @@
 #include "lb/health/following.h"
 #include "lb/l4/address_claim.h"
 #include "lb/l4/plan.h"
+#include "lb/log_record.h"
 #include "lb/run/health_checker.h"
 #include "lb/run/l7_sync.h"
 #include "lb/run/lane.h"
@@ -82,7 +83,7 @@ class Unit : public Balancer, private Partner::Owner {
   void OnPartnerConfig(uint64_t generation,
                        std::span<const uint8_t> config) override;
   void SetLease(Instant until) override;
-  void Say(absl::string_view line) override;
+  void Say(const LogRecord& record) override;
 
   // Whatever cannot change while running has not.
   absl::Status CheckUnchanged(const config::Model& model) const;
@@ -146,7 +147,7 @@ class Unit : public Balancer, private Partner::Owner {
   void UpdateNetwork();
 
   Options options_;
-  std::function<void(absl::string_view)> log_;
+  Log log_;
   std::shared_ptr<const config::Model> model_;
   config::HashKey table_key_{};
   config::HashKey source_key_{};

@@ -46,7 +46,7 @@ TEST(UnitApplicationTest, EachProxyThreadHasAnApplicationOfItsOwn) {
   int alive = 0;
   auto balancer =
       Balancer::Create({.model = MakeModel(3),
-                        .log = [](absl::string_view) {},
+                        .log = [](const LogRecord&) {},
                         .application =
                             [&](int thread) {
                               threads.push_back(thread);
@@ -64,7 +64,7 @@ TEST(UnitApplicationTest, EachProxyThreadHasAnApplicationOfItsOwn) {
 TEST(UnitApplicationTest, AnApplicationThatIsNotMadeIsAnError) {
   const auto balancer =
       Balancer::Create({.model = MakeModel(1),
-                        .log = [](absl::string_view) {},
+                        .log = [](const LogRecord&) {},
                         .application = [](int) { return nullptr; }});
   EXPECT_TRUE(absl::IsInvalidArgument(balancer.status()));
   EXPECT_THAT(balancer.status().message(), HasSubstr("application"));

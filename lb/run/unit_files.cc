@@ -63,7 +63,8 @@ void Unit::RestoreFlows(const PacketSteering& steering) {
   const auto records = ReadFlowFile(path, absl::Now());
   if (absl::IsNotFound(records.status())) return;
   if (!records.ok()) {
-    log_(absl::StrCat("flows of the last run: ", records.status().message()));
+    log_({LogLevel::kWarning, "flows_lost",
+          absl::StrCat("flows of the last run: ", records.status().message())});
   } else {
     size_t restored = 0;
     const Instant now = MonotonicNow();
@@ -74,12 +75,14 @@ void Unit::RestoreFlows(const PacketSteering& steering) {
               : steering.ThreadOf(record.client_side.source.address);
       restored += lanes_[lane]->director().Import(now, record);
     }
-    log_(absl::StrCat("flows of the last run: ", restored, " of ",
-                      records->size(), " restored"));
+    log_({LogLevel::kInfo, "flows_restored",
+          absl::StrCat("flows of the last run: ", restored, " of ",
+                       records->size(), " restored")});
   }
   // Read back once: a later crash must not bring back flows this old.
   if (const absl::Status status = RemoveFile(path); !status.ok()) {
-    log_(status.message());
+    log_(
+        {LogLevel::kWarning, "state_dir_error", std::string(status.message())});
   }
 }
 
@@ -113,12 +116,16 @@ absl::Status Unit::Shutdown() {
       }
       director.SetActive(now, false);
     });
-    if (!done) log_("a packet thread takes no orders: its flows are lost");
+    if (!done) {
+      log_({LogLevel::kError, "packet_thread_stuck",
+            "a packet thread takes no orders: its flows are lost"});
+    }
   }
   network_->SetFloating(*model_, false);
   if (model_->state_dir.empty()) return absl::OkStatus();
   BALLAST_RETURN_IF_ERROR(WriteFlowFile(FlowPath(*model_), absl::Now(), all));
-  log_(absl::StrCat(all.size(), " flows written to ", FlowPath(*model_)));
+  log_({LogLevel::kInfo, "flows_written",
+        absl::StrCat(all.size(), " flows written to ", FlowPath(*model_))});
   return absl::OkStatus();
 }
 

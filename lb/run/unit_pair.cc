@@ -47,10 +47,13 @@ absl::Status Unit::OpenPair() {
         "takes over after ", absl::FormatDuration(ha.timeout()), " of silence");
   }
   beats_.resize(lanes_.size());
-  log_(absl::StrCat(
-      "pair ", int{ha.virtual_id}, ": this unit is ",
-      ha.mode == ha::Mode::kFirst ? "First" : "Second", ", ", takes_over,
-      ha.l4_updates ? "" : "; l4_updates are off: connections are lost then"));
+  log_({LogLevel::kInfo, "pair_opened",
+        absl::StrCat("pair ", int{ha.virtual_id}, ": this unit is ",
+                     ha.mode == ha::Mode::kFirst ? "First" : "Second", ", ",
+                     takes_over,
+                     ha.l4_updates
+                         ? ""
+                         : "; l4_updates are off: connections are lost then")});
   UpdateLinks();
   return absl::OkStatus();
 }
@@ -119,14 +122,18 @@ void Unit::ApplyToPair() {
   if (partner_ == nullptr) return;
   table_->SetSteering(network_->Steering(*model_));
   if (const auto status = partner_->Apply(*model_); !status.ok()) {
-    log_(absl::StrCat("keys not changed: ", status.message()));
+    log_({LogLevel::kError, "pair_keys_refused",
+          absl::StrCat("keys not changed: ", status.message())});
   }
   for (const auto& lane : lanes_) {
     const bool called = lane->Call(
         [options = MakeSyncOptions()](Instant, l4::Director& director) {
           director.SetSync(options);
         });
-    if (!called) log_("a packet thread takes no orders: old sync settings");
+    if (!called) {
+      log_({LogLevel::kError, "packet_thread_stuck",
+            "a packet thread takes no orders: old sync settings"});
+    }
   }
 }
 
@@ -141,7 +148,10 @@ void Unit::SetActive(bool active) {
           director.SetActive(now, active, /*at_once=*/true);
           director.SetFollowing(now, following);
         });
-    if (!called) log_("a packet thread takes no orders");
+    if (!called) {
+      log_({LogLevel::kError, "packet_thread_stuck",
+            "a packet thread takes no orders"});
+    }
   }
   network_->SetFloating(*model_, active);
 }
@@ -154,7 +164,7 @@ void Unit::Reannounce() {
 }
 
 void Unit::Reboot() {
-  log_("a link failed: reboot");
+  log_({LogLevel::kError, "link_lost", "a link failed: reboot"});
   if (options_.on_reboot) options_.on_reboot();
 }
 
@@ -162,8 +172,11 @@ void Unit::OnPartnerConfig(uint64_t generation,
                            std::span<const uint8_t> config) {
   if (options_.on_partner_config == nullptr) return;
   const auto refuse = [&](const char* what, const absl::Status& why) {
-    log_(absl::StrCat("the partner's configuration ", generation, what,
-                      why.message()));
+    log_({LogLevel::kWarning,
+          "configuration_refused",
+          absl::StrCat("the partner's configuration ", generation, what,
+                       why.message()),
+          {{"generation", absl::StrCat(generation)}}});
   };
   auto given = config::ParsePartnerConfig(config);
   if (!given.ok()) return refuse(" is not taken: ", given.status());
@@ -215,7 +228,7 @@ void Unit::SetLease(Instant until) {
   lease_ns_.store(until.nanos(), std::memory_order_relaxed);
 }
 
-void Unit::Say(absl::string_view line) { log_(line); }
+void Unit::Say(const LogRecord& record) { log_(record); }
 
 void Unit::UpdateLinks() {
   if (partner_ == nullptr) return;
@@ -257,7 +270,8 @@ void Unit::WatchPair() {
   if (partner_ == nullptr) return;
   if (absl::Seconds(seconds_) == model_->ha.pacify_window) {
     if (const auto status = RecordStableRun(*model_); !status.ok()) {
-      log_(status.message());
+      log_({LogLevel::kWarning, "state_dir_error",
+            std::string(status.message())});
     }
   }
   if (options_.packets_on_control_thread) return;

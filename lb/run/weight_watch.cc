@@ -163,12 +163,16 @@ std::vector<uint32_t> WeightWatch::WeighLoads(Watched& watched) {
       return value.value_or(0) > health::kLoadMax;
     }(load) || told.value_or(0) > health::kLoadMax;
     if (matters && load != told) {
-      log_(absl::StrCat(
-          watched.pool.name, ": server ", member.address.ToString(),
-          load == health::kLoadDown ? " says that it is down: load 101"
-          : load == health::kLoadDisabled
-              ? " says that it is disabled: load 102"
-              : " takes part again"));
+      log_({LogLevel::kInfo,
+            "server_load",
+            absl::StrCat(
+                watched.pool.name, ": server ", member.address.ToString(),
+                load == health::kLoadDown ? " says that it is down: load 101"
+                : load == health::kLoadDisabled
+                    ? " says that it is disabled: load 102"
+                    : " takes part again"),
+            {{"service", watched.pool.name},
+             {"server", member.address.ToString()}}});
     }
     told = load;
   }
@@ -196,9 +200,12 @@ std::vector<uint32_t> WeightWatch::WeighReport(Watched& watched) {
   const bool asked = watched.pool.adaptive.controller.has_value();
   if (asked && watched.controller_told == why.empty()) {
     watched.controller_told = !why.empty();
-    log_(absl::StrCat(watched.pool.name, ": controller ",
-                      watched.pool.adaptive.controller->ToString(), ": ",
-                      why.empty() ? "answers" : why));
+    const std::string controller = watched.pool.adaptive.controller->ToString();
+    log_({why.empty() ? LogLevel::kInfo : LogLevel::kWarning,
+          why.empty() ? "controller_up" : "controller_down",
+          absl::StrCat(watched.pool.name, ": controller ", controller, ": ",
+                       why.empty() ? "answers" : why),
+          {{"service", watched.pool.name}, {"controller", controller}}});
   }
   return watched.controller->Step(loads);
 }

@@ -35,6 +35,7 @@
 #include "lb/config/server_pool.h"
 #include "lb/health/load_controller.h"
 #include "lb/health/load_weights.h"
+#include "lb/log_record.h"
 #include "lb/run/alarm.h"
 #include "lb/run/probe_source.h"
 #include "lb/run/stream_probes.h"
@@ -66,7 +67,6 @@ class WeightWatch {
   };
   // Some weight() is another. Must not call SetPools().
   using OnChange = absl::AnyInvocable<void()>;
-  using Log = std::function<void(absl::string_view)>;
 
   WeightWatch(Reactor& reactor, const Options& options, OnChange on_change,
               Log log);

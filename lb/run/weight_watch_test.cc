@@ -72,8 +72,8 @@ class WeightWatchTest : public ::testing::Test {
         watch_(
             *reactor_, {.response_period = absl::Milliseconds(100)},
             [this] { ++changes_; },
-            [this](absl::string_view line) {
-              absl::StrAppend(&log_, line, "\n");
+            [this](const LogRecord& record) {
+              absl::StrAppend(&log_, record.message, "\n");
             }) {
     reactor_->RunOnce(Instant());
   }
