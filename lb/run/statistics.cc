@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "lb/health/service_up.h"
 
 namespace ballast::run {
@@ -45,26 +46,49 @@ void StatisticsCollector::Sample(
     std::span<const l4::AllCounters* const> threads) {
   const double seconds = absl::ToDoubleSeconds(now - sampled_);
   sampled_ = now;
-  rates_.resize(std::max(rates_.size(), plan.server_slots()));
-  for (l4::Slot slot = 0; slot < plan.server_slots(); ++slot) {
-    if (plan.server(slot) == nullptr) continue;
-    const Traffic traffic = SumOf(slot, threads);
-    Rate& rate = rates_[slot];
-    const uint64_t packets = traffic.packets_in + traffic.packets_out;
-    const uint64_t bytes = traffic.bytes_in + traffic.bytes_out;
-    // A slot's next server counts from zero.
-    const auto per_second = [seconds](uint64_t after, uint64_t before) {
-      return static_cast<double>(after < before ? after : after - before) /
-             seconds;
+  seen_.resize(std::max(seen_.size(), plan.server_slots()));
+  for (l4::Slot slot = 0; slot < seen_.size(); ++slot) {
+    const l4::PlanServer* server = plan.server(slot);
+    Seen now_seen;
+    if (server != nullptr) {
+      now_seen = {plan.service(server->service)->id, server->id,
+                  SumOf(slot, threads)};
+    }
+    Traffic& traffic = now_seen.traffic;
+    const Seen& before = seen_[slot];
+    // Another server's slot, or this one's again: it counts from zero.
+    if (before.service != now_seen.service ||
+        before.server != now_seen.server ||
+        before.traffic.connections > traffic.connections ||
+        before.traffic.bytes_in > traffic.bytes_in) {
+      if (before.service != 0) {
+        Traffic left = before.traffic;
+        left.active_connections = left.open_connections = 0;
+        left.connections_per_second = left.packets_per_second =
+            left.bytes_per_second = 0;
+        Add(gone_[before.service], left);
+      }
+      seen_[slot].traffic = Traffic();
+    }
+    const auto per_second = [seconds](uint64_t after, uint64_t earlier) {
+      return static_cast<double>(after - earlier) / seconds;
     };
-    rate.connections_per_second =
-        per_second(traffic.connections, rate.connections);
-    rate.packets_per_second = per_second(packets, rate.packets);
-    rate.bytes_per_second = per_second(bytes, rate.bytes);
-    rate.connections = traffic.connections;
-    rate.packets = packets;
-    rate.bytes = bytes;
+    traffic.connections_per_second =
+        per_second(traffic.connections, before.traffic.connections);
+    traffic.packets_per_second =
+        per_second(traffic.packets_in + traffic.packets_out,
+                   before.traffic.packets_in + before.traffic.packets_out);
+    traffic.bytes_per_second =
+        per_second(traffic.bytes_in + traffic.bytes_out,
+                   before.traffic.bytes_in + before.traffic.bytes_out);
+    seen_[slot] = now_seen;
   }
+  absl::flat_hash_set<uint64_t> services;
+  for (l4::Slot slot = 0; slot < plan.service_slots(); ++slot) {
+    if (plan.service(slot) != nullptr) services.insert(plan.service(slot)->id);
+  }
+  absl::erase_if(
+      gone_, [&](const auto& one) { return !services.contains(one.first); });
 }
 
 Statistics StatisticsCollector::Collect(
@@ -83,6 +107,8 @@ Statistics StatisticsCollector::Collect(
     shown.port = service->config.port;
     shown.protocol = service->config.protocol;
     shown.enabled = service->config.enabled;
+    const auto gone = gone_.find(service->id);
+    if (gone != gone_.end()) Add(shown.traffic, gone->second);
     for (const l4::AllCounters* thread : threads) {
       if (const l4::ServiceCounters* counters = thread->services.Get(slot)) {
         shown.refused += counters->refused.value();
@@ -105,11 +131,11 @@ Statistics StatisticsCollector::Collect(
     shown.reason = std::move(state.reason);
     shown.unchanged_s = state.unchanged_s;
     shown.traffic = SumOf(server.slot, threads);
-    if (server.slot < rates_.size()) {
-      const Rate& rate = rates_[server.slot];
-      shown.traffic.connections_per_second = rate.connections_per_second;
-      shown.traffic.packets_per_second = rate.packets_per_second;
-      shown.traffic.bytes_per_second = rate.bytes_per_second;
+    if (server.slot < seen_.size()) {
+      const Traffic& seen = seen_[server.slot].traffic;
+      shown.traffic.connections_per_second = seen.connections_per_second;
+      shown.traffic.packets_per_second = seen.packets_per_second;
+      shown.traffic.bytes_per_second = seen.bytes_per_second;
     }
     ServiceStatistics& service = statistics.services[by_slot[server.service]];
     Add(service.traffic, shown.traffic);

@@ -5,10 +5,12 @@
 #ifndef LB_RUN_STATISTICS_H_
 #define LB_RUN_STATISTICS_H_
 
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "io/base/instant.h"
 #include "io/packet_io.h"
 #include "lb/balancer.h"
@@ -18,6 +20,8 @@
 
 namespace ballast::run {
 
+// A service's counts include its former servers': as they were at the last
+// sample, when nothing was open to them any more.
 class StatisticsCollector {
  public:
   // Remembers the counters: rates are over the time between the last two calls,
@@ -31,13 +35,15 @@ class StatisticsCollector {
                      const std::function<ServerHealth(l4::Slot)>& health) const;
 
  private:
-  struct Rate {
-    uint64_t connections = 0, packets = 0, bytes = 0;  // At the last sample.
-    double connections_per_second = 0;
-    double packets_per_second = 0;
-    double bytes_per_second = 0;
+  // A server's slot at the last sample.
+  struct Seen {
+    uint64_t service = 0;  // Ids, 0: no server.
+    uint64_t server = 0;
+    Traffic traffic;  // Rates, too.
   };
-  std::vector<Rate> rates_;  // By slot.
+  std::vector<Seen> seen_;  // By slot.
+  // What servers counted that are gone, by their service's id.
+  absl::flat_hash_map<uint64_t, Traffic> gone_;
   Instant sampled_ = Instant::FromNanos(0);
 };
 
