@@ -11,6 +11,9 @@
 // It logs to standard error, a line for each event: for people on a terminal,
 // else for programs (lb/log_format.h); --log says which.
 //
+// Started by a service manager (NOTIFY_SOCKET, as systemd has it) it says when
+// it serves, reloads and ends, its role, and that its loop runs.
+//
 // ballastctl speaks to it through the socket STATE_DIR/control
 // (daemon_commands.h). Of a pair, the active unit's configuration is given to
 // the other, which writes it over its own file, keeping what is its own.
@@ -39,11 +42,13 @@
 #include "examples/daemon_commands.h"
 #include "examples/daemon_log.h"
 #include "examples/daemon_report.h"
+#include "examples/daemon_status.h"
 #include "io/base/instant.h"
 #include "io/base/status_macros.h"
 #include "io/clock.h"
 #include "io/file.h"
 #include "io/realtime.h"
+#include "io/service_notifier.h"
 #include "io/unique_fd.h"
 #include "lb/config/validate.h"
 #include "lb/log_format.h"
@@ -119,9 +124,15 @@ absl::Status Serve(const std::string& path, const config::Model& model,
     BALLAST_ASSIGN_OR_RETURN(
         control, ControlSocket::Listen(model.state_dir + "/control"));
   }
+  BALLAST_ASSIGN_OR_RETURN(ServiceNotifier notifier,
+                           ServiceNotifier::FromEnvironment());
+  DaemonStatus service(std::move(notifier));
   run::Manager::Options options;
   options.path = path;
-  options.balancer.log = log.log();
+  options.balancer.log = [&](const LogRecord& record) {
+    log.Put(record);
+    service.OnRecord(record);
+  };
   options.balancer.claim_at_once = absl::GetFlag(FLAGS_claim_at_once);
   options.balancer.force_epoll = absl::GetFlag(FLAGS_force_epoll);
   BALLAST_ASSIGN_OR_RETURN(const std::unique_ptr<run::Manager> manager,
@@ -164,12 +175,16 @@ absl::Status Serve(const std::string& path, const config::Model& model,
   LossReport losses;
   Instant losses_due = MonotonicNow() + kLossPeriod;
   balancer.RunOnce();
+  const auto statistics = [&] { return balancer.GetStatistics(); };
+  service.Ready(statistics);
   for (;;) {
     admin->Follow();
     epoll_event events[4];
-    const int count = epoll_wait(loop.get(), events, 4,
-                                 Timeout(std::min(losses_due, log.deadline())));
+    const int count = epoll_wait(
+        loop.get(), events, 4,
+        Timeout(std::min({losses_due, log.deadline(), service.deadline()})));
     log.Advance();
+    service.Advance(statistics);
     if (MonotonicNow() >= losses_due) {
       losses_due = MonotonicNow() + kLossPeriod;
       for (const LogRecord& record : losses.Step(balancer.GetStatistics())) {
@@ -190,12 +205,15 @@ absl::Status Serve(const std::string& path, const config::Model& model,
         signalfd_siginfo info;
         if (read(fd, &info, sizeof(info)) != sizeof(info)) continue;
         if (info.ssi_signo == SIGHUP) {
+          service.Reloading();
           (void)manager->Reload({"SIGHUP", ""});  // It logs what came of it.
+          service.Ready(statistics);
         } else if (info.ssi_signo == SIGUSR1) {
           log.PutAll(StatisticsLines(balancer.GetStatistics()), "statistics");
         } else {
           log.PutAll({StatisticsLine(balancer.GetStatistics())}, "statistics");
           log.Put({LogLevel::kInfo, "ending", "ending"});
+          service.Ending();
           return balancer.Shutdown();
         }
       } else {

@@ -7,6 +7,7 @@ Argument: ballastd. Needs no privilege.
 import datetime
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -163,10 +164,69 @@ def who_reads_the_log_may_hang(program, folder):
   check('log_lost' in events and events[-1] == 'ended', events)
 
 
+class Notified:
+  """A service manager's end of sd_notify(3)."""
+
+  def __init__(self, path):
+    self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    self._socket.bind(path)
+    self._socket.settimeout(PATIENCE)
+
+  def next(self, ping=False):
+    """The next message; pings of the watchdog only if wanted."""
+    while True:
+      try:
+        text = self._socket.recv(4096).decode()
+      except socket.timeout:
+        check(False, 'nothing came')
+      if ping or text != 'WATCHDOG=1':
+        return text
+
+
+def the_service_manager_is_told(program, folder):
+  for path, name in ((os.path.join(folder, 'notify'),) * 2,
+                     (f'\0ballastd.{os.getpid()}', f'@ballastd.{os.getpid()}')):
+    manager = Notified(path)
+    daemon = Daemon(program, folder, env={'NOTIFY_SOCKET': name})
+    check(manager.next() == 'READY=1', 'ready')
+    socket.create_connection(('127.0.0.1', daemon.port)).close()  # It serves.
+    said = manager.next()
+    check(re.fullmatch(
+        r'STATUS=serving, [01] of 1 services up, configuration 1', said), said)
+    while '1 of 1 services up' not in said:
+      said = manager.next()
+
+    daemon.write('statistics_period_s: 3600')
+    began = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    daemon.process.send_signal(signal.SIGHUP)
+    said = manager.next()
+    when = re.fullmatch(r'RELOADING=1\nMONOTONIC_USEC=(\d+)', said)
+    now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    check(when and began <= int(when.group(1)) <= now, said)
+    check(manager.next() == 'READY=1', 'ready again')
+    said = manager.next()
+    check(said.startswith('STATUS=') and said.endswith('configuration 2'), said)
+    daemon.process.send_signal(signal.SIGTERM)
+    check(manager.next() == 'STOPPING=1\nSTATUS=ending', 'stopping')
+    check(daemon.process.wait(PATIENCE) == 0, 'its end')
+
+
+def the_watchdog_hears_the_loop(program, folder):
+  path = os.path.join(folder, 'notify')
+  manager = Notified(path)
+  daemon = Daemon(program, folder, env={
+      'NOTIFY_SOCKET': path, 'WATCHDOG_USEC': '1000000'})
+  pings = 0
+  while pings < 4:
+    pings += manager.next(ping=True) == 'WATCHDOG=1'
+  daemon.end()
+
+
 def main():
   program = os.path.abspath(sys.argv[1])
   for case in (lines_for_programs, lines_for_people, what_it_does_not_take,
-               who_reads_the_log_may_hang):
+               who_reads_the_log_may_hang, the_service_manager_is_told,
+               the_watchdog_hears_the_loop):
     with tempfile.TemporaryDirectory(prefix='ballastd_service.') as folder:
       case(program, folder)
     print(f'{case.__name__}: good')
