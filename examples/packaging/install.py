@@ -40,8 +40,9 @@ def fail(message):
 
 
 def runfiles():
-    """The tree that Bazel lays out beside this program."""
-    for folder in (sys.argv[0] + ".runfiles/ballast", os.getcwd()):
+    """The tree that Bazel lays out beside this program, or has it in."""
+    above = os.path.abspath(os.path.join(sys.argv[0], "../../.."))
+    for folder in (sys.argv[0] + ".runfiles/ballast", os.getcwd(), above):
         if os.path.exists(os.path.join(folder, PACKAGING, "ballast.json")):
             return folder
     fail("run it with ./bazelw run //:install -- --prefix=DIR")
