@@ -248,8 +248,8 @@ class BallastBed(Bed):
 
   def switchover(self):
     def order(number):
-      socket = os.path.join(self.folder, f'unit{number}', 'control')
-      self.client.run([self._control, 'switchover', f'--socket={socket}'])
+      path = os.path.join(self.folder, f'unit{number}', 'control')
+      self.client.run([self._control, 'switchover', f'--socket={path}'])
     return self._event(order)
 
 

@@ -27,6 +27,7 @@ constexpr Option kOptions[] = {
      "BALLAST_SOCKET, else /run/ballast/control, and where that is not\n"
      "there /var/lib/ballast/control"},
     {"--json", "", "print the unit's reply as it is (lb/admin/v1.proto)"},
+    {"--once", "", "print one frame"},
     {"--without-secrets", "", "leave keys and passwords out"},
 };
 

@@ -2,6 +2,7 @@
 
 #include "examples/ctl/change_commands.h"
 #include "examples/ctl/key_commands.h"
+#include "examples/ctl/top_command.h"
 #include "examples/ctl/unit_commands.h"
 
 namespace ballast::ctl {
@@ -25,6 +26,10 @@ constexpr Command kCommands[] = {
      "weight; STARVED: under half of them. Rates are those of the last second\n"
      "or so, NEW/S of connections.\n",
      ShowServers},
+    {"top", "", "--socket --once", "the busiest services and servers, live",
+     "Every second, the busiest first; q ends it. What is down is bold. One\n"
+     "frame, whole, where the output is no terminal.\n",
+     Top},
     {"drain", "SERVICE SERVER", "--socket --json",
      "nothing new for the server but of clients that persist", kServerNames,
      DrainServer},

@@ -8,20 +8,20 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "examples/control_socket.h"
 #include "io/base/status_macros.h"
 
 namespace ballast::ctl {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Seconds(30);
 constexpr char kUsualSocket[] = "/run/ballast/control";
 constexpr char kUsualStateSocket[] = "/var/lib/ballast/control";
 
-absl::StatusOr<ApiReply> AskApi(const Call& call, absl::string_view question) {
-  BALLAST_ASSIGN_OR_RETURN(const std::string said,
-                           AskUnit(call, absl::StrCat("v1 ", question)));
+absl::StatusOr<ApiReply> AskApi(const Call& call, absl::string_view question,
+                                absl::Duration patience) {
+  BALLAST_ASSIGN_OR_RETURN(
+      const std::string said,
+      AskUnit(call, absl::StrCat("v1 ", question), patience));
   const size_t blank = said.find(' ');
   uint32_t status = 0;
   if (blank == std::string::npos ||
@@ -46,9 +46,9 @@ std::string SocketOf(const Call& call) {
   return other ? kUsualStateSocket : kUsualSocket;
 }
 
-absl::StatusOr<std::string> AskUnit(const Call& call,
-                                    absl::string_view command) {
-  auto said = AskControlSocket(SocketOf(call), command, kPatience);
+absl::StatusOr<std::string> AskUnit(const Call& call, absl::string_view command,
+                                    absl::Duration patience) {
+  auto said = AskControlSocket(SocketOf(call), command, patience);
   if (absl::IsNotFound(said.status())) {
     return absl::NotFoundError(absl::StrCat(
         said.status().message(),
@@ -72,8 +72,9 @@ absl::Status ApiReply::ToStatus() const {
   return absl::FailedPreconditionError(error.error());
 }
 
-absl::StatusOr<ApiReply> GetApi(const Call& call, absl::string_view path) {
-  return AskApi(call, absl::StrCat("GET ", path));
+absl::StatusOr<ApiReply> GetApi(const Call& call, absl::string_view path,
+                                absl::Duration patience) {
+  return AskApi(call, absl::StrCat("GET ", path), patience);
 }
 
 absl::StatusOr<ApiReply> PostApi(const Call& call, absl::string_view path,
@@ -82,7 +83,7 @@ absl::StatusOr<ApiReply> PostApi(const Call& call, absl::string_view path,
   options.preserve_proto_field_names = true;
   std::string json;
   (void)google::protobuf::util::MessageToJsonString(order, &json, options);
-  return AskApi(call, absl::StrCat("POST ", path, " ", json));
+  return AskApi(call, absl::StrCat("POST ", path, " ", json), kUnitPatience);
 }
 
 absl::Status ReadJson(absl::string_view json,
@@ -97,8 +98,10 @@ absl::Status ReadJson(absl::string_view json,
       absl::string_view(status.message().data(), status.message().size())));
 }
 
-absl::StatusOr<admin::proto::Status> GetStatus(const Call& call) {
-  BALLAST_ASSIGN_OR_RETURN(const ApiReply reply, GetApi(call, "/v1/status"));
+absl::StatusOr<admin::proto::Status> GetStatus(const Call& call,
+                                               absl::Duration patience) {
+  BALLAST_ASSIGN_OR_RETURN(const ApiReply reply,
+                           GetApi(call, "/v1/status", patience));
   BALLAST_RETURN_IF_ERROR(reply.ToStatus());
   admin::proto::Status status;
   BALLAST_RETURN_IF_ERROR(ReadJson(reply.json, &status));
