@@ -28,6 +28,9 @@ constexpr Option kOptions[] = {
      "there /var/lib/ballast/control"},
     {"--json", "", "print the unit's reply as it is (lb/admin/v1.proto)"},
     {"--once", "", "print one frame"},
+    {"--interface", "NAME", "the link the services' addresses are on"},
+    {"--address", "ADDRESS", "of listeners that name none, such as *:80"},
+    {"--strict", "", "exit code 1 if anything is not carried over"},
     {"--without-secrets", "", "leave keys and passwords out"},
 };
 

@@ -1,6 +1,7 @@
 #include "examples/ctl/commands.h"
 
 #include "examples/ctl/change_commands.h"
+#include "examples/ctl/convert_command.h"
 #include "examples/ctl/key_commands.h"
 #include "examples/ctl/top_command.h"
 #include "examples/ctl/unit_commands.h"
@@ -65,6 +66,14 @@ constexpr Command kCommands[] = {
     {"restore", "FILE", "--socket", "puts the configuration in FILE in force",
      "Of a backup that was made without secrets, those in force stay.\n",
      Restore},
+    {"convert", "FORMAT [FILE]", "--interface --address --strict",
+     "makes a configuration of another balancer's",
+     "FORMAT is ipvsadm (what ipvsadm-save -n prints), keepalived (the\n"
+     "virtual servers of keepalived.conf) or haproxy. FILE is standard input\n"
+     "if it is - or not there. The configuration goes to standard output, and\n"
+     "passes ballastd --check; what is not in it to standard error, a line\n"
+     "each: FILE:LINE: DIRECTIVE: WHY.\n",
+     Convert},
     {"key new", "", "", "prints a new key for a pair: 64 hex digits",
      "  (umask 077; ballastctl key new > /etc/ballast/pair.key)\n", KeyNew},
     {"key id", "FILE|KEY", "",
