@@ -88,7 +88,8 @@ std::string Short(double number) {
     number /= 1000;
     unit = next;
   }
-  return absl::StrFormat(number < 9.95 ? "%.1f%s" : "%.0f%s", number, unit);
+  return number < 9.95 ? absl::StrFormat("%.1f%s", number, unit)
+                       : absl::StrFormat("%.0f%s", number, unit);
 }
 
 }  // namespace ballast::ctl
