@@ -59,6 +59,7 @@ absl::StatusOr<std::vector<PortRange>> ParseExtraPorts(absl::string_view text,
         listed.count(), " ports, must be at most ", kExtraPortsMax));
   }
   std::vector<PortRange> ports;
+  if (listed.none()) return ports;  // As of most services.
   for (uint32_t port = kServicePortMin; port <= kServicePortMax; ++port) {
     if (!listed[port]) continue;
     const uint16_t value = static_cast<uint16_t>(port);
