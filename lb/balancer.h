@@ -40,6 +40,7 @@
 #include "io/base/flow_key.h"
 #include "lb/config/model.h"
 #include "lb/connections.h"
+#include "lb/explanation.h"
 #include "lb/l7/application.h"
 #include "lb/log_record.h"
 #include "lb/statistics.h"
@@ -113,6 +114,13 @@ class Balancer {
   //   kNotFound  no such service
   virtual absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) = 0;
+  // What would become of a client's next connection, or request on a new one,
+  // and why. Allocates on the thread that has the client, for some 100 us. With
+  // several proxy threads the kernel decides which one takes a connection: the
+  // first one's answer, and whose differs.
+  //   kInvalidArgument  addresses of two families
+  //   kUnavailable      a thread is too busy to answer
+  virtual absl::StatusOr<Explanation> Explain(const ExplainOrder& order) = 0;
 
   // Of a pair; kFailedPrecondition without one, and as each says.
   // The partner is to take the role: active units whose partner is ready. With

@@ -51,6 +51,7 @@ class Attachment {
     absl::Duration timeout;
     bool refresh = false;
     bool layer7 = true;
+    bool rehearsal = false;  // Nothing is entered, nor taken out.
   };
 
   // Not tied to anything: no persistence.
@@ -58,6 +59,14 @@ class Attachment {
   Attachment(KeyStore& store, const Service& service,
              const Extraction& extraction);
 
+  // What Find() goes by, with nothing changed: the entry, if there is one, and
+  // what comes of it.
+  struct Seen {
+    std::optional<KeyEntry> entry;
+    Follow follow = Follow::kDiscard;
+  };
+  Seen Look(Instant now,
+            absl::FunctionRef<ServerStanding(uint32_t)> standing) const;
   // The server to go to; nullopt: schedule. Call it once, first. `standing`
   // tells of the server that the entry names.
   std::optional<uint32_t> Find(
@@ -86,6 +95,7 @@ class Attachment {
 
  private:
   bool tied() const { return store_ != nullptr && kind_ != Mode::kNone; }
+  bool enters() const { return tied() && !service_.rehearsal; }
 
   KeyStore* store_ = nullptr;
   Service service_;

@@ -4,6 +4,7 @@
 #define SCHED_FIXED_WEIGHTING_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -17,6 +18,9 @@ class FixedWeighting final : public Scheduler {
   FixedWeighting(const Options& options, std::span<const ServerState> servers)
       : Scheduler(options, servers), tree_(servers.size()) {}
 
+  std::unique_ptr<Scheduler> Clone() const override {
+    return std::make_unique<FixedWeighting>(*this);
+  }
   std::optional<uint16_t> Pick(Instant /*now*/, uint32_t /*hash*/) override {
     if (tree_.WinningScore() == WinnerTree::kNever) return std::nullopt;
     return tree_.Winner();

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -33,6 +34,9 @@ class LeastConnection final : public Scheduler {
     ramping_.reserve(servers.size());
   }
 
+  std::unique_ptr<Scheduler> Clone() const override {
+    return std::make_unique<LeastConnection>(*this);
+  }
   std::optional<uint16_t> Pick(Instant now, uint32_t /*hash*/) override {
     if (now >= next_step_) [[unlikely]]
       Advance(now);

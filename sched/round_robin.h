@@ -4,6 +4,7 @@
 #define SCHED_ROUND_ROBIN_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -16,6 +17,9 @@ class RoundRobin final : public Scheduler {
   RoundRobin(const Options& options, std::span<const ServerState> servers)
       : Scheduler(options, servers) {}
 
+  std::unique_ptr<Scheduler> Clone() const override {
+    return std::make_unique<RoundRobin>(*this);
+  }
   std::optional<uint16_t> Pick(Instant /*now*/, uint32_t /*hash*/) override {
     const auto server = available_.NextFrom(next_);
     if (server.has_value()) next_ = *server + 1;

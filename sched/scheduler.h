@@ -81,14 +81,19 @@ class Scheduler {
   static absl::StatusOr<std::unique_ptr<Scheduler>> Create(
       const Options& options, std::span<const ServerState> servers);
   virtual ~Scheduler() = default;
-  Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
+  // One that goes on from here by itself: to try out what would come.
+  virtual std::unique_ptr<Scheduler> Clone() const = 0;
 
   // The server for a new flow, or nullopt when none is available. Does not
   // count the flow: call OnOpen() once it exists. `hash` is what the methods by
   // hash go by, uniform: SourceHash() of the client's address, or one of the
   // request's host and path.
   virtual std::optional<uint16_t> Pick(Instant now, uint32_t hash) = 0;
+  // What Pick() would say, with nothing changed: a copy's word. Allocates.
+  std::optional<uint16_t> WouldPick(Instant now, uint32_t hash) const {
+    return Clone()->Pick(now, hash);
+  }
 
   // This thread's connections to `server`, one by one.
   void OnOpen(uint16_t server);
@@ -143,6 +148,7 @@ class Scheduler {
   };
 
   Scheduler(const Options& options, std::span<const ServerState> servers);
+  Scheduler(const Scheduler&) = default;
 
   // Rebuilds whatever the method keeps about its servers.
   virtual void Reset() {}

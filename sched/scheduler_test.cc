@@ -32,6 +32,42 @@ TEST(SchedulerCreateTest, NamesTheFieldTheValueAndTheLimit) {
               IsOk());
 }
 
+// Whatever came before, and however often it is asked.
+TEST(SchedulerTest, WouldPickIsWhatPickSaysNext) {
+  for (const Method method :
+       {Method::kRoundRobin, Method::kWeightedRoundRobin,
+        Method::kLeastConnection, Method::kWeightedLeastConnection,
+        Method::kFixedWeighting, Method::kSourceIpHash, Method::kUrlHash}) {
+    auto scheduler =
+        MakeScheduler({.method = method, .slow_start = absl::Seconds(100)},
+                      Servers({1000, 2000, 500, 0, 1000}));
+    Instant now = kStart;
+    uint32_t dice = 1;
+    for (int i = 0; i < 2000; ++i) {
+      dice = dice * 1664525 + 1013904223;
+      const auto server = static_cast<uint16_t>((dice >> 8) % 5);
+      switch (dice >> 29) {
+        case 0:
+          scheduler->SetUp(now, server, (dice & 0x10000) != 0);
+          break;
+        case 1:
+          scheduler->SetFull(server, (dice & 0x10000) != 0);
+          break;
+        case 2:
+          now += absl::Milliseconds(dice >> 20);
+          break;
+        default: {
+          const auto would = scheduler->WouldPick(now, dice);
+          ASSERT_EQ(scheduler->WouldPick(now, dice), would);
+          const auto picked = scheduler->Pick(now, dice);
+          ASSERT_EQ(picked, would) << "method " << static_cast<int>(method);
+          if (picked) scheduler->OnOpen(*picked);
+        }
+      }
+    }
+  }
+}
+
 TEST(SchedulerTest, ConnectionsAreOwnAndForeignTogether) {
   auto scheduler = MakeScheduler({}, Servers({1, 1}));
   scheduler->OnOpen(1);

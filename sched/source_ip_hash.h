@@ -24,6 +24,9 @@ class SourceIpHash final : public Scheduler {
         table_was_given_(options.table != nullptr),
         table_(std::move(table)) {}
 
+  std::unique_ptr<Scheduler> Clone() const override {
+    return std::make_unique<SourceIpHash>(*this);
+  }
   std::optional<uint16_t> Pick(Instant /*now*/, uint32_t source_hash) override {
     const uint16_t server = PickSlot(live_, source_hash);
     if (server == kNoServer) return std::nullopt;

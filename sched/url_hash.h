@@ -11,6 +11,7 @@
 #define SCHED_URL_HASH_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -23,6 +24,9 @@ class UrlHash final : public Scheduler {
   UrlHash(const Options& options, std::span<const ServerState> servers)
       : Scheduler(options, servers) {}
 
+  std::unique_ptr<Scheduler> Clone() const override {
+    return std::make_unique<UrlHash>(*this);
+  }
   std::optional<uint16_t> Pick(Instant /*now*/, uint32_t hash) override {
     if (server_count() == 0) return std::nullopt;
     return available_.NextFrom(hash % server_count());

@@ -16,6 +16,7 @@
 #define SCHED_WEIGHTED_ROUND_ROBIN_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -34,6 +35,9 @@ class WeightedRoundRobin final : public Scheduler {
         rounds_(servers.size()),
         turns_(servers.size()) {}
 
+  std::unique_ptr<Scheduler> Clone() const override {
+    return std::make_unique<WeightedRoundRobin>(*this);
+  }
   std::optional<uint16_t> Pick(Instant /*now*/, uint32_t /*hash*/) override {
     if (tree_.WinningScore() == WinnerTree::kNever) return std::nullopt;
     const uint16_t server = tree_.Winner();

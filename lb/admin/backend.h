@@ -28,6 +28,7 @@
 #include "absl/time/time.h"
 #include "lb/config/ballast.pb.h"
 #include "lb/connections.h"
+#include "lb/explanation.h"
 #include "lb/statistics.h"
 
 namespace ballast::admin {
@@ -66,6 +67,7 @@ class Backend {
   // As Balancer's.
   virtual absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) = 0;
+  virtual absl::StatusOr<Explanation> Explain(const ExplainOrder& order) = 0;
 
   // Of a pair, as Balancer's; kept in the audit.
   virtual absl::Status Switchover(const Author& author) = 0;

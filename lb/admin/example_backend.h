@@ -87,6 +87,10 @@ class ExampleBackend : public Backend {
     connection_query = query;
     return connections;
   }
+  absl::StatusOr<Explanation> Explain(const ExplainOrder& order) override {
+    explain_order = order;
+    return explanation;
+  }
   absl::Status Switchover(const Author& author) override {
     Note("switchover", author);
     return absl::FailedPreconditionError("the partner is not there");
@@ -101,6 +105,8 @@ class ExampleBackend : public Backend {
   absl::Time now = absl::UnixEpoch();  // Of what happens next.
   ConnectionQuery connection_query;    // The last one, and its answer.
   absl::StatusOr<ConnectionList> connections = ConnectionList();
+  ExplainOrder explain_order;
+  absl::StatusOr<Explanation> explanation = Explanation();
 
  private:
   void Note(absl::string_view what, const Author& author) {

@@ -58,6 +58,10 @@ class FakeBackend : public Backend {
     connection_query = query;
     return connections;
   }
+  absl::StatusOr<Explanation> Explain(const ExplainOrder& order) override {
+    explain_order = order;
+    return explanation;
+  }
   absl::Status Switchover(const Author&) override { return absl::OkStatus(); }
   absl::Status ForceUpdate(const Author&) override { return absl::OkStatus(); }
   absl::Status Resync(const Author&) override { return absl::OkStatus(); }
@@ -67,6 +71,8 @@ class FakeBackend : public Backend {
   }
 
   Statistics statistics;
+  ExplainOrder explain_order;
+  absl::StatusOr<Explanation> explanation = Explanation();
   ConnectionQuery connection_query;  // The last one,
   absl::StatusOr<ConnectionList> connections =
       ConnectionList();  // and its answer.

@@ -149,6 +149,11 @@ V1Reply ShowConnections(absl::Time, const V1Request& request,
   return Ask(request, backend, &ListConnections);
 }
 
+V1Reply ShowExplanation(absl::Time, const V1Request& request,
+                        Backend* backend) {
+  return Ask(request, backend, &Explain);
+}
+
 V1Reply Switchover(absl::Time, const V1Request& request, Backend* backend) {
   proto::Nothing nothing;
   if (const absl::Status read = Read(request.body, &nothing); !read.ok()) {
@@ -176,6 +181,7 @@ constexpr Route kRoutes[] = {
     {"/v1/status", false, User::VIEWER, &ShowStatus},
     {"/v1/history", false, User::VIEWER, &ShowHistory},
     {"/v1/connections", true, User::VIEWER, &ShowConnections},
+    {"/v1/explain", true, User::VIEWER, &ShowExplanation},
     {"/v1/server", true, User::OPERATOR, &OrderServer},
     {"/v1/switchover", true, User::ADMIN, &Switchover},
     {"/v1/force-update", true, User::ADMIN, &ForceUpdate},

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "io/base/status_macros.h"
 #include "lb/admin/service_name.h"
+#include "lb/admin/v1_find.h"
 
 namespace ballast::admin {
 namespace {
@@ -64,6 +65,47 @@ std::string Text(const std::optional<Endpoint>& endpoint) {
   return endpoint.has_value() ? endpoint->ToString() : "";
 }
 
+// "192.0.2.7:4000"
+absl::StatusOr<Endpoint> WholeEndOf(absl::string_view field,
+                                    absl::string_view text) {
+  const auto endpoint = Endpoint::Parse(text);
+  if (endpoint.ok() && endpoint->port != 0) return *endpoint;
+  return Not(field, text, "an address and a port");
+}
+
+void Show(const ConnectionRecord& record, proto::Connection* out) {
+  out->set_layer7(record.layer7);
+  out->set_protocol(std::string(ProtocolName(record.protocol)));
+  out->set_client(record.client.ToString());
+  out->set_destination(record.destination.ToString());
+  out->set_service(ServiceName(record.service.address, record.service.port,
+                               record.protocol));
+  out->set_sub_service(record.sub_service);
+  out->set_server(Text(record.server));
+  out->set_source(Text(record.source));
+  out->set_direct_return(record.direct_return);
+  out->set_state(record.state);
+  out->set_idle_seconds(
+      static_cast<uint32_t>(absl::ToInt64Seconds(record.idle)));
+  out->set_client_packets(record.client_packets);
+  out->set_synced(record.synced);
+}
+
+// Of the service or sub service.
+std::string ScheduleOf(const config::proto::Config& config,
+                       const std::string& service, absl::string_view sub) {
+  for (const auto& one : config.virtual_services()) {
+    if (ServiceNameOf(one) != service) continue;
+    for (const auto& part : one.l7().sub_services()) {
+      if (!sub.empty() && part.name() == sub) {
+        return config::proto::Schedule_Name(part.schedule());
+      }
+    }
+    return config::proto::Schedule_Name(one.schedule());
+  }
+  return "";
+}
+
 }  // namespace
 
 absl::StatusOr<proto::Connections> ListConnections(
@@ -78,24 +120,62 @@ absl::StatusOr<proto::Connections> ListConnections(
   proto::Connections answer;
   answer.set_more(list.more);
   for (const ConnectionRecord& record : list.connections) {
-    proto::Connection& out = *answer.add_connections();
-    out.set_layer7(record.layer7);
-    out.set_protocol(std::string(ProtocolName(record.protocol)));
-    out.set_client(record.client.ToString());
-    out.set_destination(record.destination.ToString());
-    out.set_service(ServiceName(record.service.address, record.service.port,
-                                record.protocol));
-    out.set_sub_service(record.sub_service);
-    out.set_server(Text(record.server));
-    out.set_source(Text(record.source));
-    out.set_direct_return(record.direct_return);
-    out.set_state(record.state);
-    out.set_idle_seconds(
-        static_cast<uint32_t>(absl::ToInt64Seconds(record.idle)));
-    out.set_client_packets(record.client_packets);
-    out.set_synced(record.synced);
+    Show(record, answer.add_connections());
   }
   return answer;
+}
+
+absl::StatusOr<proto::Explanation> Explain(const proto::ExplainOrder& order,
+                                           Backend* backend) {
+  ExplainOrder asked;
+  BALLAST_ASSIGN_OR_RETURN(asked.client, WholeEndOf("client", order.client()));
+  BALLAST_ASSIGN_OR_RETURN(asked.destination,
+                           WholeEndOf("destination", order.destination()));
+  if (order.protocol() == "udp") {
+    asked.protocol = Protocol::kUdp;
+  } else if (!order.protocol().empty() && order.protocol() != "tcp") {
+    return Not("protocol", order.protocol(), "\"tcp\" or \"udp\"");
+  }
+  if (order.has_request()) {
+    ExplainOrder::Request& request = asked.request.emplace();
+    request.method = order.request().method();
+    request.target = order.request().target();
+    request.host = order.request().host();
+    request.fields.assign(order.request().header().begin(),
+                          order.request().header().end());
+  }
+  BALLAST_ASSIGN_OR_RETURN(const Explanation known, backend->Explain(asked));
+  proto::Explanation out;
+  if (known.service.has_value()) {
+    out.set_service(ServiceName(known.service->endpoint.address,
+                                known.service->endpoint.port,
+                                known.service->protocol));
+    out.set_schedule(
+        ScheduleOf(backend->configuration(), out.service(), known.sub_service));
+  }
+  out.set_layer7(known.layer7);
+  out.set_sub_service(known.sub_service);
+  if (known.connection.has_value()) {
+    Show(*known.connection, out.mutable_connection());
+  }
+  if (known.persistence.has_value()) {
+    proto::PersistenceFound& entry = *out.mutable_persistence();
+    entry.set_mode(known.persistence->mode);
+    entry.set_key(known.persistence->key);
+    entry.set_server(Text(known.persistence->server));
+    entry.set_expires_in(static_cast<uint32_t>(
+        absl::ToInt64Seconds(known.persistence->expires_in)));
+    entry.set_followed(known.persistence->followed);
+  }
+  out.set_slot(known.slot ? static_cast<int32_t>(*known.slot) : -1);
+  out.set_server(Text(known.server));
+  out.set_source(Text(known.source));
+  out.set_reason(known.reason);
+  for (const std::string& step : known.steps) {
+    // What it quotes may be anything, and a message is UTF-8.
+    out.add_steps(absl::CHexEscape(step));
+  }
+  return out;
 }
 
 }  // namespace ballast::admin

@@ -16,6 +16,9 @@ namespace ballast::admin {
 absl::StatusOr<proto::Connections> ListConnections(
     const proto::ConnectionQuery& query, Backend* backend);
 
+absl::StatusOr<proto::Explanation> Explain(const proto::ExplainOrder& order,
+                                           Backend* backend);
+
 }  // namespace ballast::admin
 
 #endif  // LB_ADMIN_V1_INSPECT_H_

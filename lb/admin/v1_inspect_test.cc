@@ -100,6 +100,48 @@ TEST_F(V1InspectTest, AnEmptyQueryIsForTheFirstHundred) {
   EXPECT_EQ(asked.limit, 100u);
 }
 
+TEST_F(V1InspectTest, AnExplanationSaysServerReasonAndSteps) {
+  backend_.explanation = Explanation{
+      .service = ServiceAddress{At("192.0.2.10:80"), Protocol::kTcp},
+      .persistence = Explanation::Persistence{.mode = "src",
+                                              .key = "198.51.100.7",
+                                              .server = At("192.0.2.21:80"),
+                                              .expires_in = absl::Seconds(299),
+                                              .followed = true},
+      .server = At("192.0.2.21:80"),
+      .reason = "persistence",
+      .steps = {"one", "two"}};
+  const V1Reply reply = Post("/v1/explain", R"({
+      "client": "198.51.100.7:4000", "destination": "192.0.2.10:80",
+      "request": {"method": "PUT", "target": "/a", "host": "h",
+                  "header": ["Cookie: a=b", "X: y"]}})");
+  ASSERT_EQ(reply.status, 200) << reply.json;
+  EXPECT_EQ(reply.json,
+            R"({"service":"192.0.2.10:80/tcp","layer7":false,)"
+            R"("sub_service":"","schedule":"RR",)"
+            R"("persistence":{"mode":"src","key":"198.51.100.7",)"
+            R"("server":"192.0.2.21:80","expires_in":299,"followed":true},)"
+            R"("slot":-1,"server":"192.0.2.21:80","source":"",)"
+            R"("reason":"persistence","steps":["one","two"]})");
+  const ExplainOrder& asked = backend_.explain_order;
+  EXPECT_EQ(asked.client, At("198.51.100.7:4000"));
+  EXPECT_EQ(asked.destination, At("192.0.2.10:80"));
+  EXPECT_EQ(asked.protocol, Protocol::kTcp);
+  ASSERT_TRUE(asked.request.has_value());
+  EXPECT_EQ(asked.request->method, "PUT");
+  EXPECT_EQ(asked.request->fields,
+            (std::vector<std::string>{"Cookie: a=b", "X: y"}));
+
+  const auto explain = [&](absl::string_view body) {
+    return Outcome("/v1/explain", body);
+  };
+  EXPECT_EQ(explain(R"({"client": "198.51.100.7"})"),
+            "400 client: \"198.51.100.7\", must be an address and a port");
+  EXPECT_EQ(explain(R"({"client": "198.51.100.7:1", "protocol": "sctp",
+                        "destination": "192.0.2.10:80"})"),
+            "400 protocol: \"sctp\", must be \"tcp\" or \"udp\"");
+}
+
 TEST_F(V1InspectTest, AQueryThatIsWrongIsToldWhereAndWhy) {
   const auto connections = [&](absl::string_view body) {
     return Outcome("/v1/connections", body);

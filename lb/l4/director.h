@@ -35,6 +35,7 @@
 #include "ha/sync_record.h"
 #include "io/base/frame.h"
 #include "io/base/instant.h"
+#include "lb/explanation.h"
 #include "lb/l4/address_claim.h"
 #include "lb/l4/flow.h"
 #include "lb/l4/flow_path.h"
@@ -147,6 +148,10 @@ class Director {
   bool Absorb(Instant now, FlowHandle handle, uint32_t packets, uint64_t bytes,
               Instant last_seen);
   size_t flow_count() const { return v4_.size() + v6_.size(); }
+
+  // What would become of a client's next connection, and why; with nothing
+  // changed. Both addresses are of one family. Allocates.
+  void Explain(Instant now, const ExplainOrder& order, Explanation* out);
 
   // Adds flows that `filter` lets pass, until there are `count_max`, a piece at
   // a time: starts from a default cursor, looks at up to `lines` lines of the

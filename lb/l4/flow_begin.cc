@@ -22,20 +22,24 @@ std::optional<Verdict> FlowPath<A>::Begin(Instant now, size_t i, Frame& frame,
   const PlanService* service =
       plan.FindService(protocol, destination, packet.destination_port);
   if (service == nullptr) return std::nullopt;
-  if (service->by_message()) {
-    return Message(now, i, *service, nullptr, frame, packet);
-  }
-  if (!service->config.enabled) {
-    return context_.Drop(DropReason::kServiceDisabled);
-  }
-  if (packet.kind == PacketKind::kTcp && !IsInitialSyn(packet)) {
-    if (now < context_.stateless_until[service->slot]) {
+  const bool first = packet.kind != PacketKind::kTcp || IsInitialSyn(packet);
+  const Admission admission =
+      Admit(now, *service, first, context_.connections_left);
+  switch (admission) {
+    case Admission::kMessage:
+      return Message(now, i, *service, nullptr, frame, packet);
+    case Admission::kDisabled:
+      return context_.Drop(DropReason::kServiceDisabled);
+    case Admission::kNotSyn:
+      return context_.Drop(DropReason::kNotSyn);
+    case Admission::kMidFlow:
       return BeginStateless(now, *service, kNoSlot, frame, packet);
-    }
-    return context_.Drop(DropReason::kNotSyn);
+    case Admission::kFull:
+    case Admission::kNew:
+      break;
   }
   if (packet.ttl <= 1) return context_.TimeExceeded(now, frame, packet);
-  if (context_.connections_left == 0) {
+  if (admission == Admission::kFull) {
     return BeginStateless(now, *service, kNoSlot, frame, packet);
   }
 
@@ -93,35 +97,43 @@ Verdict FlowPath<A>::Open(Instant now, const PlanService& service, Entry& init,
 }
 
 template <typename A>
+DropReason FlowPath<A>::StatelessObstacle(const PlanService& service, Slot slot,
+                                          const Address& client,
+                                          uint16_t service_port) const {
+  if (slot == kNoSlot) return DropReason::kConnectionTableFull;
+  const PlanServer& server = *context_.plan->server(slot);
+  if (server.forwarding == config::Forwarding::kRoute) return DropReason::kNone;
+  if (server.endpoint.address == client) {
+    return DropReason::kSourceIsDestination;
+  }
+  const Endpoint target{server.endpoint.address, server.endpoint.port != 0
+                                                     ? server.endpoint.port
+                                                     : service_port};
+  const auto reply =
+      context_.plan->FindStatelessServer(service.config.protocol, target);
+  const bool known =
+      reply && reply->server == slot && reply->service_port == service_port;
+  return known ? DropReason::kNone : DropReason::kConnectionTableFull;
+}
+
+template <typename A>
 Verdict FlowPath<A>::BeginStateless(Instant now, const PlanService& service,
                                     Slot slot, Frame& frame,
                                     const Packet& packet) {
   ServiceCounters& counters = context_.counters.services.Reserve(service.slot);
-  const auto refuse = [&] {
-    counters.refused.Add(1);
-    return context_.Drop(DropReason::kConnectionTableFull);
-  };
   if (slot == kNoSlot) {
     slot = context_.choice.ChooseStateless(
         service, SourceAddress(frame, packet), packet.source_port);
   }
-  if (slot == kNoSlot) return refuse();
+  const DropReason obstacle = StatelessObstacle(
+      service, slot, SourceAddress(frame, packet), packet.destination_port);
+  if (obstacle == DropReason::kConnectionTableFull) counters.refused.Add(1);
+  if (obstacle != DropReason::kNone) return context_.Drop(obstacle);
   const PlanServer& server = *context_.plan->server(slot);
   const bool direct = server.forwarding == config::Forwarding::kRoute;
   const Endpoint target{server.endpoint.address, server.endpoint.port != 0
                                                      ? server.endpoint.port
                                                      : packet.destination_port};
-  if (!direct) {
-    if (target.address == SourceAddress(frame, packet)) {
-      return context_.Drop(DropReason::kSourceIsDestination);
-    }
-    const auto reply =
-        context_.plan->FindStatelessServer(service.config.protocol, target);
-    if (!reply || reply->server != slot ||
-        reply->service_port != packet.destination_port) {
-      return refuse();
-    }
-  }
   if (packet.ttl <= 1) return context_.TimeExceeded(now, frame, packet);
   const HopCache::Index index =
       context_.ServerHop(context_.servers[slot], slot);
@@ -181,6 +193,8 @@ std::optional<Verdict> FlowPath<A>::StatelessReply(Instant now, Frame& frame,
   template std::optional<Verdict> FlowPath<A>::Begin(Instant, size_t, Frame&,  \
                                                      const Packet&);           \
   template Connection<A> FlowPath<A>::FlowTo(const FlowTuple<A>&, Slot) const; \
+  template DropReason FlowPath<A>::StatelessObstacle(                          \
+      const PlanService&, Slot, const Address&, uint16_t) const;               \
   template Verdict FlowPath<A>::Open(Instant, const PlanService&,              \
                                      Connection<A>&, Slot, Frame&,             \
                                      const Packet&);                           \

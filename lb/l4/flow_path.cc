@@ -40,8 +40,7 @@ bool FlowPath<A>::Handle(Instant now, size_t i, Frame& frame,
           return true;
         }
       } else if (IsInitialSyn(packet)) {
-        anew = IsOver(entry) || (entry.Has(kNoOutputSeen) &&
-                                 !context_.choice.healthy(entry.server_slot));
+        anew = BeginsAnew(entry);
       }
     }
     if (!anew) {
@@ -53,6 +52,12 @@ bool FlowPath<A>::Handle(Instant now, size_t i, Frame& frame,
   const std::optional<Verdict> begun = Begin(now, i, frame, packet);
   if (begun) *verdict = *begun;
   return begun.has_value();
+}
+
+template <typename A>
+bool FlowPath<A>::BeginsAnew(const Entry& entry) const {
+  return IsOver(entry) || (entry.Has(kNoOutputSeen) &&
+                           !context_.choice.healthy(entry.server_slot));
 }
 
 template <typename A>

@@ -51,11 +51,13 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/strings/string_view.h"
 #include "ha/state_table.h"
 #include "ha/sync_record.h"
 #include "io/base/bytes.h"
 #include "io/base/frame.h"
 #include "io/base/instant.h"
+#include "lb/explanation.h"
 #include "lb/l4/connection_table.h"
 #include "lb/l4/flow.h"
 #include "lb/l4/packet.h"
@@ -110,6 +112,11 @@ class FlowPath {
   std::optional<FlowView> Find(const FlowKey& key);
   bool Absorb(Instant now, FlowHandle handle, uint32_t packets, uint64_t bytes,
               Instant last_seen);
+  // What would become of the first packet of a connection, or, of a service
+  // that goes by a message, of `datagram`; with nothing changed
+  // (flow_explain.cc).
+  void Explain(Instant now, const FlowKey& key,
+               std::span<const uint8_t> datagram, Explanation* out);
   // Adds those among the next `lines` table lines from `cursor` (0 to begin)
   // that `filter` lets pass, until there are `count_max`; 0 at the end.
   uint32_t List(uint32_t cursor, uint32_t lines, const FlowFilter& filter,
@@ -153,6 +160,45 @@ class FlowPath {
                   Frame& frame, const Packet& packet);
   std::optional<Verdict> Begin(Instant now, size_t i, Frame& frame,
                                const Packet& packet);
+  // What a packet of no flow is to its service, before a server is chosen.
+  // `first`: it is a SYN, or no TCP.
+  enum class Admission : uint8_t {
+    kNew,
+    kMessage,
+    kDisabled,
+    kNotSyn,
+    kMidFlow,  // Of a flow without an entry.
+    kFull,     // New, but there is no room for an entry.
+  };
+  Admission Admit(Instant now, const PlanService& service, bool first,
+                  uint32_t connections_left) const {
+    if (service.by_message()) return Admission::kMessage;
+    if (!service.config.enabled) return Admission::kDisabled;
+    if (!first) {
+      return now < context_.stateless_until[service.slot] ? Admission::kMidFlow
+                                                          : Admission::kNotSyn;
+    }
+    return connections_left == 0 ? Admission::kFull : Admission::kNew;
+  }
+  // F2: a SYN on it begins a new flow.
+  bool BeginsAnew(const Entry& entry) const;
+  // F8: the flow of the same ends, if there is one; `first` as in Message().
+  Entry* Existing(Entry* first, const Entry& flow);
+  // What keeps a flow to `slot` from being forwarded without an entry; kNone:
+  // nothing.
+  DropReason StatelessObstacle(const PlanService& service, Slot slot,
+                               const Address& client,
+                               uint16_t service_port) const;
+  // Explain()'s parts: `gone` is the flow that would be removed first.
+  void ExplainMessage(Instant now, const FlowTuple<A>& tuple,
+                      const PlanService& service, Entry* first,
+                      std::span<const uint8_t> datagram, Explanation* out);
+  void ExplainNew(const FlowTuple<A>& tuple, const PlanService& service,
+                  Slot slot, const Entry* gone, bool full,
+                  absl::string_view reason, Explanation* out);
+  void ExplainRefusal(const PlanService& service, DropReason reason,
+                      Explanation* out) const;
+  void SayObstacles(const PlanService& service, Explanation* out) const;
   // The flow of a client's packet to a server, not in the table yet.
   Entry FlowTo(const FlowTuple<A>& tuple, Slot slot) const;
   // `stateless`: as for BeginStateless(), if there is no room.

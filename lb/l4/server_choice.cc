@@ -148,6 +148,18 @@ persist::ServerStanding ServerChoice::StandingOf(
                   running.open + running.foreign >= server->connection_limit};
 }
 
+ServerChoice::EntryFound ServerChoice::FindEntry(Instant now,
+                                                 const PlanService& service,
+                                                 const Address& client) const {
+  EntryFound found;
+  found.entry = store_.Find(now, KeyOf(service, client));
+  if (found.entry == nullptr) return found;
+  found.server = ServerOf(*plan_, *found.entry);
+  found.follow = persist::FollowEntry(now, /*layer7=*/false,
+                                      StandingOf(now, service, found.server));
+  return found;
+}
+
 ServerChoice::Choice ServerChoice::Choose(Instant now,
                                           const PlanService& service,
                                           const Address& client) {
@@ -156,10 +168,9 @@ ServerChoice::Choice ServerChoice::Choose(Instant now,
   }
   const persist::SourceKey key = KeyOf(service, client);
   bool keep_entry = false;  // S5
-  if (const persist::Entry* entry = store_.Find(now, key)) {
-    const PlanServer* server = ServerOf(*plan_, *entry);
-    switch (persist::FollowEntry(now, /*layer7=*/false,
-                                 StandingOf(now, service, server))) {
+  const auto [entry, server, follow] = FindEntry(now, service, client);
+  if (entry != nullptr) {
+    switch (follow) {
       case persist::Follow::kGo:
         store_.Put(now, key, entry->server, service.config.persistence.timeout);
         return {server->slot, DropReason::kNone};
@@ -182,16 +193,9 @@ ServerChoice::Choice ServerChoice::Choose(Instant now,
 ServerChoice::Choice ServerChoice::Schedule(Instant now,
                                             const PlanService& service,
                                             const Address& client) {
-  if (ServiceUp(service)) {
-    sched::Scheduler& scheduler = *services_[service.slot].scheduler;
-    if (const auto pick = scheduler.Pick(now, SourceHashOf(client))) {
-      return {service.servers[*pick], DropReason::kNone};
-    }
-  }
-  if (service.sorry_server != kNoSlot) {
-    return {service.sorry_server, DropReason::kNone};
-  }
-  return {kNoSlot, DropReason::kNoServer};
+  return ScheduleBy(service, [&](sched::Scheduler& scheduler) {
+    return scheduler.Pick(now, SourceHashOf(client));
+  });
 }
 
 Slot ServerChoice::ChooseStateless(const PlanService& service,

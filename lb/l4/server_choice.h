@@ -46,6 +46,7 @@
 #include "lb/l4/flow.h"
 #include "lb/l4/plan.h"
 #include "lb/l4/teller.h"
+#include "persist/attachment.h"
 #include "persist/follow.h"
 #include "persist/key_store.h"
 #include "persist/settings.h"
@@ -85,13 +86,33 @@ class ServerChoice {
   struct MessageChoice : Choice {
     bool followed = false;  // A persistence entry.
   };
+  // With `rehearsal` nothing is changed, and what was seen is put there.
   std::optional<MessageChoice> ChooseByMessage(
       Instant now, const PlanService& service, const Address& client,
-      std::span<const uint8_t> datagram,
-      absl::FunctionRef<bool(Slot)> has_flow);
+      std::span<const uint8_t> datagram, absl::FunctionRef<bool(Slot)> has_flow,
+      persist::Attachment::Seen* rehearsal = nullptr);
   // The server without a look at persistence.
   Choice Schedule(Instant now, const PlanService& service,
                   const Address& client);
+  // -- What would be, with nothing changed (server_preview.cc). Allocates. ----
+  // A client's persistence entry.
+  struct EntryFound {
+    const persist::Entry* entry = nullptr;  // Null: none that is valid.
+    const PlanServer* server = nullptr;     // Null: it has gone.
+    persist::Follow follow = persist::Follow::kDiscard;
+  };
+  struct Preview : Choice {
+    EntryFound found;
+  };
+  Preview WouldChoose(Instant now, const PlanService& service,
+                      const Address& client) const;
+  Choice WouldSchedule(Instant now, const PlanService& service,
+                       const Address& client) const;
+  // Of schedule SH.
+  uint32_t SourceSlotOf(const Address& client) const;
+  // Why a server takes nothing new: "down"; empty: it does.
+  std::string ObstacleOf(const PlanServer& server) const;
+
   // Another key of the source IP hash, and of messages' keys: clients are
   // placed anew.
   void SetSourceKey(const config::HashKey& key);
@@ -183,6 +204,21 @@ class ServerChoice {
   // Of the server that an entry of `service` names; null: it has gone.
   persist::ServerStanding StandingOf(Instant now, const PlanService& service,
                                      const PlanServer* server) const;
+  EntryFound FindEntry(Instant now, const PlanService& service,
+                       const Address& client) const;
+  // By whom `pick` takes of the service's scheduler.
+  template <typename Pick>
+  Choice ScheduleBy(const PlanService& service, Pick pick) const {
+    if (ServiceUp(service)) {
+      if (const auto place = pick(*services_[service.slot].scheduler)) {
+        return {service.servers[*place], DropReason::kNone};
+      }
+    }
+    if (service.sorry_server != kNoSlot) {
+      return {service.sorry_server, DropReason::kNone};
+    }
+    return {kNoSlot, DropReason::kNoServer};
+  }
   void EndAvoiding(Instant now);
   void UpdateFull(const PlanServer& server);
   void UpdateUp(const PlanService& service);

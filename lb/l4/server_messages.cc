@@ -22,7 +22,8 @@ void ServerChoice::SetSourceKey(const config::HashKey& key) {
 
 std::optional<ServerChoice::MessageChoice> ServerChoice::ChooseByMessage(
     Instant now, const PlanService& service, const Address& client,
-    std::span<const uint8_t> datagram, absl::FunctionRef<bool(Slot)> has_flow) {
+    std::span<const uint8_t> datagram, absl::FunctionRef<bool(Slot)> has_flow,
+    persist::Attachment::Seen* rehearsal) {
   const persist::Extraction found = persist::ExtractKey(
       services_[service.slot].message, datagram, client, scratch_);
   if (found.outcome == persist::Extraction::Outcome::kNone) return std::nullopt;
@@ -30,7 +31,8 @@ std::optional<ServerChoice::MessageChoice> ServerChoice::ChooseByMessage(
                           {.table = KeyTableOf(service),
                            .key_secret = message_key_,
                            .timeout = service.config.persistence.timeout,
-                           .layer7 = false},
+                           .layer7 = false,
+                           .rehearsal = rehearsal != nullptr},
                           found);
   const auto standing = [&](uint32_t number) {
     const PlanServer* server = ServerOfKey(*plan_, number);
@@ -38,6 +40,7 @@ std::optional<ServerChoice::MessageChoice> ServerChoice::ChooseByMessage(
     if (standing.full) standing.full = !has_flow(server->slot);
     return standing;
   };
+  if (rehearsal != nullptr) *rehearsal = tie.Look(now, standing);
   const bool enabled = service.config.enabled;
   if (const auto number = tie.Find(now, standing)) {
     const Slot slot = ServerOfKey(*plan_, *number)->slot;
@@ -48,7 +51,9 @@ std::optional<ServerChoice::MessageChoice> ServerChoice::ChooseByMessage(
     return MessageChoice{{slot, DropReason::kNone}, true};
   }
   if (!enabled) return MessageChoice{{kNoSlot, DropReason::kServiceDisabled}};
-  MessageChoice choice{Schedule(now, service, client)};
+  MessageChoice choice{rehearsal == nullptr
+                           ? Schedule(now, service, client)
+                           : WouldSchedule(now, service, client)};
   if (choice.server == service.sorry_server) return choice;  // Or none.
   const uint32_t scheduled = KeyServerOf(*plan_->server(choice.server));
   const uint32_t winner = tie.Claim(now, scheduled);

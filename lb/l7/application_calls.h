@@ -26,6 +26,7 @@ class ApplicationCalls {
   explicit ApplicationCalls(Application* application)
       : application_(application) {}
 
+  bool there() const { return application_ != nullptr; }
   // The answer to give, if the request is not to go on.
   std::optional<Denial> OnRequest(const Asked& asked,
                                   http::RequestHead* request) {

@@ -54,6 +54,16 @@ ClientMeters::Held* ClientMeters::Acquire(Instant now, uint32_t domain,
   return room;
 }
 
+void ClientMeters::With(uint32_t domain, const Address& client,
+                        absl::FunctionRef<void(const TrafficMeter&)> visit) {
+  const uint64_t digest = DigestOf(key_, domain, client);
+  const size_t set = digest & (sets_ - 1);
+  const std::lock_guard lock(shards_[set % kShards].mutex);
+  for (size_t i = set * kWays; i < (set + 1) * kWays; ++i) {
+    if (places_[i].digest == digest) return visit(places_[i].meter);
+  }
+}
+
 void ClientMeters::ForEach(uint32_t domain,
                            absl::FunctionRef<void(TrafficMeter&)> visit) {
   for (size_t set = 0; set < sets_; ++set) {

@@ -48,6 +48,9 @@ class ClientMeters {
     held->holders.fetch_sub(1, std::memory_order_release);
   }
 
+  // Calls with the client's meter, under its shard's lock, if it has one.
+  void With(uint32_t domain, const Address& client,
+            absl::FunctionRef<void(const TrafficMeter&)> visit);
   // All meters of `domain`, under their shards' locks.
   void ForEach(uint32_t domain, absl::FunctionRef<void(TrafficMeter&)> visit);
   uint64_t full() const { return full_.load(std::memory_order_relaxed); }

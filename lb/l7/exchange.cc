@@ -31,9 +31,14 @@ void Exchange::Begin(Instant now, http::RequestHead* request) {
   fresh_only_ = client_ended_ = server_ended_ = false;
   upgrading_ = MayUpgrade();
   if (request->upgrade && !upgrading_) counters_->upgrades_ignored.Add(1);
-  http::RemoveNamedByConnection(&request->fields);
-  AddForwardingFields(settings_.forwarding, client_, request);
+  Prepare(settings_, client_, request);
   Choose(now);
+}
+
+void Exchange::Prepare(const HttpSettings& settings, const Client& client,
+                       http::RequestHead* request) {
+  http::RemoveNamedByConnection(&request->fields);
+  AddForwardingFields(settings.forwarding, client, request);
 }
 
 bool Exchange::MayUpgrade() const {  // E5

@@ -58,6 +58,9 @@ class Exchange {
   // `request` stays the codec's, in place until done(). The calls below are for
   // an exchange under way; each may end it.
   void Begin(Instant now, http::RequestHead* request);
+  // What is done to a request before anybody is asked where it goes.
+  static void Prepare(const HttpSettings& settings, const Client& client,
+                      http::RequestHead* request);
   // Whether Body() may be called now: connected, and the server keeps up.
   bool wants_body() const;
   // In a tunnel: any bytes.

@@ -87,6 +87,49 @@ void LimitedService::Set(Instant now, const config::TrafficLimits& limits) {
   domain_.Set(now, limits, limiter_->ClientsFor(limits));
 }
 
+std::optional<LimitRefusal> LimitedService::WouldRefuse(Instant now,
+                                                        const Address& client,
+                                                        bool request) const {
+  // As Ticket::Open() has them.
+  const Limiter::Domain& unit = limiter_->unit_;
+  const struct {
+    const Limiter::Domain& domain;
+    bool of_client;
+  } levels[] = {{domain_, true}, {unit, true}, {domain_, false}, {unit, false}};
+  ClientMeters* const clients =
+      limiter_->clients_.load(std::memory_order_acquire);
+  std::optional<LimitRefusal> refusal;
+  for (const bool asks : {false, true}) {
+    if (asks && !request) break;
+    for (size_t i = 0; i < std::size(levels); ++i) {
+      const auto& [domain, of_client] = levels[i];
+      const LiveLimit& limit = of_client ? domain.client : domain.all;
+      const auto look = [&](const TrafficMeter& meter) {
+        size_t kind = kFull;
+        if (asks) {
+          if (meter.WouldTakeRequest(now, limit.request_rate())) return;
+          kind = kTooManyRequests;
+        } else if (meter.WouldTakeConnection(limit.connections())) {
+          if (meter.WouldTakeConnectionRate(now, limit.connection_rate())) {
+            return;
+          }
+          kind = kTooFast;
+        }
+        refusal = {
+            .reason = static_cast<LimitReason>(i * kReasonsPerLevel + kind),
+            .excess = domain.excess.load(std::memory_order_relaxed)};
+      };
+      if (!of_client) {
+        look(domain.meter);
+      } else if (clients != nullptr && limit.any()) {
+        clients->With(domain.number, client, look);
+      }
+      if (refusal.has_value()) return refusal;
+    }
+  }
+  return std::nullopt;
+}
+
 // -- Ticket -------------------------------------------------------------------
 
 Ticket& Ticket::operator=(Ticket&& other) noexcept {

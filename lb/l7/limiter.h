@@ -116,6 +116,10 @@ class LimitedService {
         std::memory_order_relaxed);
   }
   uint64_t open() const { return domain_.meter.open(); }
+  // What a new Ticket's Open() would say, or, if that takes it and with
+  // `request`, its first Request(); nothing is taken or counted.
+  std::optional<LimitRefusal> WouldRefuse(Instant now, const Address& client,
+                                          bool request) const;
 
  private:
   friend class Limiter;

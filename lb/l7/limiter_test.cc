@@ -7,7 +7,9 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -49,6 +51,38 @@ class LimiterTest : public testing::Test {
   std::shared_ptr<LimitedService> service = limiter->NewService();
   std::vector<Ticket> open;
 };
+
+TEST_F(LimiterTest, WhatWouldBeRefusedIsWhatIs) {
+  const auto limits = [](uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+    return config::TrafficLimits{.all = {.connections = a,
+                                         .connections_per_second = b,
+                                         .requests_per_second = c},
+                                 .client = {.connections = d,
+                                            .connections_per_second = 2,
+                                            .requests_per_second = 3}};
+  };
+  limiter->Set(now, limits(9, 20, 30, 4));
+  service->Set(now, limits(8, 15, 12, 3));
+  std::set<LimitReason> seen;
+  uint32_t dice = 1;
+  for (int i = 0; i < 5000; ++i) {
+    dice = dice * 1664525 + 1013904223;
+    now += absl::Milliseconds(dice >> 26);
+    if ((dice >> 8) % 4 == 0 && !open.empty()) open.pop_back();
+    const char* const client = (dice >> 12) % 3 == 0   ? "192.0.2.1"
+                               : (dice >> 12) % 3 == 1 ? "192.0.2.2"
+                                                       : "192.0.2.3";
+    const auto would = service->WouldRefuse(now, A(client), true);
+    ASSERT_EQ(service->WouldRefuse(now, A(client), true), would);
+    Ticket ticket;
+    auto refused = ticket.Open(now, service, A(client));
+    if (!refused) refused = ticket.Request(now);
+    ASSERT_EQ(refused, would) << i;
+    if (refused) seen.insert(refused->reason);
+    if ((dice >> 16) % 2 == 0) open.push_back(std::move(ticket));
+  }
+  EXPECT_GE(seen.size(), 3u);
+}
 
 TEST_F(LimiterTest, WithoutLimitsEverythingPassesAndIsCounted) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(Open(), std::nullopt);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "io/base/check.h"
 #include "lb/config/schedule_method.h"
 #include "lb/health/service_up.h"
@@ -65,6 +66,47 @@ void PoolChooser::Apply(Instant now, const config::ServerPool& pool,
   next_foreign_ = others ? now : Instant::Never();
   for (size_t i = 0; i < servers_.size(); ++i) UpdateFull(i);
   UpdateUp();
+}
+
+PoolChooser PoolChooser::Clone() const {
+  PoolChooser copy(thread_);
+  copy.config_ = config_;
+  copy.servers_ = servers_;
+  for (Server& server : copy.servers_) {
+    server.counters = server.counters->Clone();
+  }
+  copy.positions_ = positions_;
+  if (scheduler_ != nullptr) copy.scheduler_ = scheduler_->Clone();
+  copy.up_ = up_;
+  copy.avoid_deadline_ = avoid_deadline_;
+  copy.next_foreign_ = next_foreign_;
+  return copy;
+}
+
+std::vector<std::string> PoolChooser::Obstacles() const {
+  std::vector<std::string> all;
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    const config::RealServer& server = config_.servers[i];
+    std::string why;
+    if (server.state == config::AdminState::kDisabled) {
+      why = "disabled";
+    } else if (server.state == config::AdminState::kDraining) {
+      why = "draining";
+    } else if (!servers_[i].healthy) {
+      why = "down";
+    } else if (servers_[i].avoid_until != Instant::FromNanos(0)) {
+      why = "could not be reached a moment ago";
+    } else if (WeightOf(i) == 0) {
+      why = "of weight 0";
+    } else if (Full(i)) {
+      why = absl::StrCat("at its limit, ", servers_[i].open + OpenElsewhere(i),
+                         " of ", server.connection_limit, " connections");
+    } else {
+      continue;
+    }
+    all.push_back(absl::StrCat(server.endpoint.ToString(), ": ", why));
+  }
+  return all;
 }
 
 void PoolChooser::Uncount(std::span<const uint32_t> ids) {

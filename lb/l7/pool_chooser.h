@@ -24,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -46,6 +47,12 @@ class PoolChooser {
 
   // `thread`: its number in the counters.
   explicit PoolChooser(size_t thread = 0) : thread_(thread) {}
+
+  // One that goes on from here by itself, with counters of its own: to try out
+  // what would come. Allocates.
+  PoolChooser Clone() const;
+  // Why servers take nothing new, one each: "10.0.0.1:80: down".
+  std::vector<std::string> Obstacles() const;
 
   // One id for each server of `pool`, and one of `counters`, which all threads
   // share; empty: this thread is the only one. A new server is healthy until a

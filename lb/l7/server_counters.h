@@ -42,6 +42,14 @@ class ServerCounters {
     return Sum(&OfThread::open) - threads_[thread].open.value();
   }
   size_t threads() const { return threads_.size(); }
+  // With what is open, as it is now.
+  std::shared_ptr<ServerCounters> Clone() const {
+    auto copy = std::make_shared<ServerCounters>(threads());
+    for (size_t i = 0; i < threads(); ++i) {
+      copy->of(i).open.Add(threads_[i].open.value());
+    }
+    return copy;
+  }
 
  private:
   std::vector<OfThread> threads_;

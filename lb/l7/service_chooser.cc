@@ -76,7 +76,8 @@ persist::Attachment::Service ServiceChooser::Tied(size_t pool) const {
   return {.table = plan_->tables[pool],
           .key_secret = plan_->secret,
           .timeout = pools_[pool].persistence.timeout,
-          .refresh = pools_[pool].persistence.refresh};
+          .refresh = pools_[pool].persistence.refresh,
+          .rehearsal = rehearsal_};
 }
 
 void ServiceChooser::Apply(Instant now,
@@ -197,6 +198,24 @@ std::optional<size_t> ServiceChooser::PlaceOf(uint32_t number) const {
     if (pools_[i].number == number) return i;
   }
   return std::nullopt;
+}
+
+std::unique_ptr<ServiceChooser> ServiceChooser::Rehearsal() const {
+  auto copy = std::make_unique<ServiceChooser>(nullptr, thread_);
+  copy->rehearsal_ = true;
+  copy->plan_ = plan_;
+  for (const Pool& pool : pools_) {
+    copy->pools_.push_back({.number = pool.number,
+                            .chooser = pool.chooser.Clone(),
+                            .persistence = pool.persistence,
+                            .cookies = pool.cookies});
+  }
+  copy->shared_ = shared_.Clone();
+  copy->last_number_ = last_number_;
+  copy->networks_ = networks_;
+  copy->server_addresses_ = server_addresses_;
+  copy->next_source_ = next_source_;
+  return copy;
 }
 
 std::string ServiceChooser::SubServiceOf(uint64_t tag) const {

@@ -93,6 +93,10 @@ class ServiceChooser {
   explicit ServiceChooser(Application* application = nullptr, size_t thread = 0)
       : thread_(thread), shared_(thread), application_(application) {}
 
+  // One that decides as this would, without an application, and changes nothing
+  // outside of itself: to try out what would come. Allocates.
+  std::unique_ptr<ServiceChooser> Rehearsal() const;
+
   void Apply(Instant now, std::shared_ptr<const ServicePlan> plan);
   void SetHealthy(Instant now, uint32_t id, bool healthy);
   void SetWeight(Instant now, uint32_t id, uint32_t weight);
@@ -114,6 +118,7 @@ class ServiceChooser {
 
  private:
   friend class ConnectionChooser;
+  friend class ServiceExplainer;
   struct Pool {
     uint32_t number = 0;  // Its own, not 0, over configurations.
     PoolChooser chooser;
@@ -130,6 +135,7 @@ class ServiceChooser {
   persist::Attachment::Service Tied(size_t pool) const;
 
   const size_t thread_;
+  bool rehearsal_ = false;
   std::shared_ptr<const ServicePlan> plan_;
   std::vector<Pool> pools_;
   // Of the sub services without matches, as if they were servers; ids are their
@@ -167,6 +173,7 @@ class ConnectionChooser final : public Chooser, public StreamChooser {
   void OnEnd(Instant now, const ServerChoice& choice, Outcome outcome) override;
 
  private:
+  friend class ServiceExplainer;
   // Of TLS that passes; with SSL_SESSION_ID.
   struct Hellos {
     tls::ClientHelloReader client;

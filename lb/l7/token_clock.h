@@ -27,12 +27,17 @@ class TokenClock {
     int64_t at = at_.load(std::memory_order_relaxed);
     while (true) {
       const int64_t from = std::max(at, now.nanos());
-      if (from - now.nanos() + cost > depth) return false;
+      if (!Allows(from, now, cost, depth)) return false;
       if (at_.compare_exchange_weak(at, from + cost,
                                     std::memory_order_relaxed)) {
         return true;
       }
     }
+  }
+  // What Take() would say.
+  bool WouldTake(Instant now, int64_t cost, int64_t depth) const {
+    const int64_t at = at_.load(std::memory_order_relaxed);
+    return Allows(std::max(at, now.nanos()), now, cost, depth);
   }
   // What Take() took was not used after all.
   void GiveBack(int64_t cost) {
@@ -64,6 +69,9 @@ class TokenClock {
   void Reset() { at_.store(0, std::memory_order_relaxed); }
 
  private:
+  static bool Allows(int64_t from, Instant now, int64_t cost, int64_t depth) {
+    return from - now.nanos() + cost <= depth;
+  }
   std::atomic<int64_t> at_{0};
 };
 

@@ -89,6 +89,17 @@ class TrafficMeter {
                          burst);
   }
 
+  // What these would say.
+  bool WouldTakeConnection(uint32_t limit) const {
+    return limit == 0 || open() < limit;
+  }
+  bool WouldTakeConnectionRate(Instant now, uint32_t rate) const {
+    return WouldTake(connections_, now, rate);
+  }
+  bool WouldTakeRequest(Instant now, uint32_t rate) const {
+    return WouldTake(requests_, now, rate);
+  }
+
   // Limits have changed: nobody waits for the old ones.
   void Cap(Instant now, const LiveLimit& limit) {
     connections_.Cap(now, DepthOf(limit.connection_rate()));
@@ -118,6 +129,10 @@ class TrafficMeter {
   }
   static bool Take(TokenClock& clock, Instant now, uint32_t rate) {
     return rate == 0 || clock.Take(now, CostOf(rate), DepthOf(rate));
+  }
+
+  static bool WouldTake(const TokenClock& clock, Instant now, uint32_t rate) {
+    return rate == 0 || clock.WouldTake(now, CostOf(rate), DepthOf(rate));
   }
 
   std::atomic<uint64_t> open_{0};

@@ -41,6 +41,9 @@ class FakeBalancer : public Balancer {
       const ConnectionQuery&) override {
     return ConnectionList();
   }
+  absl::StatusOr<Explanation> Explain(const ExplainOrder&) override {
+    return Explanation();
+  }
   absl::Status Switchover() override { return act_status; }
   absl::Status Resync() override { return act_status; }
   absl::Status OfferConfig(uint64_t generation, std::vector<uint8_t> shared,

@@ -85,6 +85,7 @@ class Manager : public admin::Backend {
   Statistics GetStatistics() const override;
   absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) override;
+  absl::StatusOr<Explanation> Explain(const ExplainOrder& order) override;
   absl::Status Switchover(const admin::Author& author) override;
   absl::Status ForceUpdate(const admin::Author& author) override;
   absl::Status Resync(const admin::Author& author) override;

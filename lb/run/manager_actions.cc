@@ -132,4 +132,8 @@ absl::StatusOr<ConnectionList> Manager::ListConnections(
   return balancer_->ListConnections(query);
 }
 
+absl::StatusOr<Explanation> Manager::Explain(const ExplainOrder& order) {
+  return balancer_->Explain(order);
+}
+
 }  // namespace ballast::run

@@ -16,6 +16,7 @@
 #include "lb/config/model.h"
 #include "lb/l7/limiter.h"
 #include "lb/l7/service_chooser.h"
+#include "lb/l7/settings.h"
 #include "lb/run/proxied.h"
 #include "lb/run/proxy_tls.h"
 #include "lb/run/server_tls.h"
@@ -42,6 +43,7 @@ struct ProxiedService {
   std::vector<std::shared_ptr<l7::ServiceChooser>> choosers;
   std::vector<std::shared_ptr<ProxyService::Counted>> counted;
   std::shared_ptr<l7::LimitedService> limits;
+  l7::HttpSettings settings;
 
   // Each server: call(pool's number, place in it, id, configuration).
   template <typename Call>

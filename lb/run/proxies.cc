@@ -226,7 +226,8 @@ absl::Status Proxies::Apply(const config::Model& model,
       proxied->id = plan->service_id;
       proxied->endpoint = {one.config->address, one.config->port};
       proxied->http = one.config->l7->type == config::L7Type::kHttp;
-      proxied->settings = SettingsOf(model, *one.config);
+      service.settings = SettingsOf(model, *one.config);
+      proxied->settings = service.settings;
       proxied->qos = one.config->l7->qos;
       proxied->tls = one.tls;
       if (service.servers_tls != nullptr) {

@@ -18,6 +18,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -29,6 +30,7 @@
 #include "lb/balancer.h"
 #include "lb/config/model.h"
 #include "lb/connections.h"
+#include "lb/explanation.h"
 #include "lb/l7/application.h"
 #include "lb/l7/limiter.h"
 #include "lb/l7/local_networks.h"
@@ -80,6 +82,9 @@ class Proxies {
   void Collect(Statistics* statistics) const;
   // -- Questions (proxies_inspect.cc) ---------------------------------------
   bool Has(const ServiceAddress& service) const;
+  // nullopt: no service there. kUnavailable: no thread answered in time.
+  std::optional<absl::StatusOr<Explanation>> Explain(const ExplainOrder& order,
+                                                     Instant deadline) const;
   // Adds connections until there are `wanted`. Each thread looks through all of
   // its own at once, some ms with 65536. False: one did not in time.
   bool List(const ConnectionQuery& query, size_t wanted, Instant deadline,

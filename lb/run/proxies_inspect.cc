@@ -1,9 +1,15 @@
 // Proxies: questions to what runs, answered by the threads that have it.
+#include <algorithm>
 #include <chrono>
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "io/clock.h"
 #include "io/socket_address.h"
+#include "lb/http/message_reader.h"
+#include "lb/l7/exchange.h"
+#include "lb/l7/service_explain.h"
 #include "lb/run/proxies.h"
 
 namespace ballast::run {
@@ -50,7 +56,128 @@ void ListThread(const ProxyThread& thread, const ConnectionQuery& query,
   });
 }
 
+// What one thread knows of a service.
+struct Asked {
+  ExplainOrder order;
+  l7::Client client;
+  bool http = false;
+  l7::HttpSettings settings;
+  std::shared_ptr<l7::ServiceChooser> chooser;
+  std::shared_ptr<l7::LimitedService> limits;
+};
+
+std::string TextOf(const ExplainOrder& order) {
+  const ExplainOrder::Request request =
+      order.request.value_or(ExplainOrder::Request());
+  std::string text = absl::StrCat(
+      request.method.empty() ? "GET" : request.method, " ",
+      request.target.empty() ? "/" : request.target, " HTTP/1.1\r\nHost: ",
+      request.host.empty() ? order.destination.ToString() : request.host,
+      "\r\n");
+  for (const std::string& field : request.fields) {
+    absl::StrAppend(&text, field, "\r\n");
+  }
+  return absl::StrCat(text, "\r\n");
+}
+
+// On the thread that has the chooser.
+void ExplainOn(Instant now, const Asked& asked, Explanation* out) {
+  if (!asked.http) {
+    return l7::ExplainService(now, *asked.chooser, asked.client, nullptr, out);
+  }
+  http::RequestReader reader(asked.settings.limits);
+  const std::string text = TextOf(asked.order);
+  absl::string_view input = text;
+  reader.Begin();
+  if (reader.Next(&input) != http::Read::kHead) {
+    out->layer7 = true;
+    const std::string why(http::RefusalName(reader.refusal()));
+    return out->Refuse("request_refused",
+                       absl::StrCat("the request is refused: ", why));
+  }
+  l7::Exchange::Prepare(asked.settings, asked.client, &reader.head());
+  l7::ExplainService(now, *asked.chooser, asked.client, &reader.head(), out);
+}
+
+// A limit comes before all that.
+void ExplainLimits(Instant now, const Asked& asked, Explanation* out) {
+  if (asked.limits == nullptr) return;
+  const auto refusal =
+      asked.limits->WouldRefuse(now, asked.client.address.address, asked.http);
+  if (!refusal.has_value()) return;
+  const std::string limit(l7::LimitReasonName(refusal->reason));
+  out->Refuse(limit, absl::StrCat("a new connection now: limit ", limit,
+                                  " is reached"));
+}
+
+bool HasPort(const config::VirtualService& service, uint16_t port) {
+  if (service.port == port) return true;
+  return std::any_of(service.extra_ports.begin(), service.extra_ports.end(),
+                     [port](const config::PortRange& range) {
+                       return range.first <= port && port <= range.last;
+                     });
+}
+
 }  // namespace
+
+std::optional<absl::StatusOr<Explanation>> Proxies::Explain(
+    const ExplainOrder& order, Instant deadline) const {
+  const auto found =
+      std::find_if(services_.begin(), services_.end(), [&](const auto& one) {
+        const config::VirtualService& config = one.second.plan->config;
+        return config.address == order.destination.address &&
+               HasPort(config, order.destination.port);
+      });
+  if (found == services_.end()) return std::nullopt;
+  const ProxiedService& service = found->second;
+  const config::L7Service& l7 = *service.plan->config.l7;
+  std::vector<std::pair<std::future<void>, std::shared_ptr<Explanation>>> all;
+  for (size_t i = 0; i < threads_.size(); ++i) {
+    Asked asked = {.order = order,
+                   .client = {order.client, order.destination, false},
+                   .http = l7.type == config::L7Type::kHttp,
+                   .settings = service.settings,
+                   .chooser = service.choosers[i],
+                   .limits = service.limits};
+    auto answer = std::make_shared<Explanation>();
+    all.emplace_back(threads_[i]->PostAlways(
+                         [asked = std::move(asked), answer](ProxyThread& self) {
+                           ExplainOn(self.Now(), asked, answer.get());
+                           ExplainLimits(self.Now(), asked, answer.get());
+                         }),
+                     answer);
+  }
+  std::optional<Explanation> first;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const absl::Duration left =
+        std::max(deadline - MonotonicNow(), absl::ZeroDuration());
+    if (all[i].first.wait_for(absl::ToChronoMicroseconds(left)) !=
+        std::future_status::ready) {
+      continue;
+    }
+    const Explanation& answer = *all[i].second;
+    if (!first.has_value()) {
+      first = answer;
+    } else if (answer.server != first->server) {
+      first->Say(absl::StrCat(
+          "thread ", i, " would take ",
+          answer.server ? answer.server->ToString() : answer.reason,
+          ": the kernel decides which thread has a connection"));
+    }
+  }
+  if (!first.has_value()) {
+    return absl::UnavailableError("the proxy threads are too busy to answer");
+  }
+  std::vector<ConnectionRecord> open;
+  (void)List({.client = order.client, .limit = 1}, 1, deadline, &open);
+  if (!open.empty() && open[0].destination == order.destination) {
+    first->connection = open[0];
+    first->Say(
+        "there is a connection, whose next request is decided anew, its last "
+        "server known");
+  }
+  return *std::move(first);
+}
 
 bool Proxies::Has(const ServiceAddress& service) const {
   return service.protocol == Protocol::kTcp &&

@@ -47,6 +47,7 @@ class Unit : public Balancer, private Partner::Owner {
   Statistics GetStatistics() const override;
   absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) override;
+  absl::StatusOr<Explanation> Explain(const ExplainOrder& order) override;
   int fd() override { return reactor_->fd(); }
   void RunOnce() override;
   void Run() override { reactor_->Run(); }
@@ -112,7 +113,8 @@ class Unit : public Balancer, private Partner::Owner {
   absl::Status KeepSourceKey() const;
   void RestoreFlows(const PacketSteering& steering);
 
-  // -- The packet lanes (unit_packets.cc; ListConnections() too) --------------
+  // -- The packet lanes (unit_packets.cc)
+  // --------------------------------------
   absl::Status MakeLanes();
   // Has every lane take the plan with the health of its servers.
   absl::Status Distribute();

@@ -1,8 +1,11 @@
 // Unit: questions to what runs, answered by the threads that have it.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "io/clock.h"
+#include "lb/l4/connection_of.h"
+#include "lb/l4/drop_reason.h"
 #include "lb/run/unit.h"
 
 namespace ballast::run {
@@ -89,26 +92,43 @@ bool Unit::ListLane(Lane& lane, const l4::FlowFilter& filter, size_t wanted,
     if (lane.runner() != nullptr) RunPackets();
   }
   for (const l4::FlowView& flow : flows) {
-    const l4::PlanServer* server = plan_->server(flow.server_slot);
-    if (server == nullptr) continue;  // Gone since.
-    const config::VirtualService& service =
-        plan_->service(server->service)->config;
-    const bool tcp = flow.client_side.protocol == Protocol::kTcp;
-    // Seen since the last piece: not idle.
-    const auto idle_ms = static_cast<int32_t>(now_ms - flow.idle_since_ms);
-    list->connections.push_back(
-        {.protocol = flow.client_side.protocol,
-         .client = flow.client_side.source,
-         .destination = flow.client_side.destination,
-         .service = {service.address, service.port},
-         .server = flow.server,
-         .direct_return = flow.forwarding == config::Forwarding::kRoute,
-         .state = tcp ? l4::TcpStateName(flow.state) : "-",
-         .idle = absl::Milliseconds(std::max(idle_ms, 0)),
-         .client_packets = flow.client_packets,
-         .synced = flow.synced});
+    if (plan_->server(flow.server_slot) == nullptr) continue;  // Gone since.
+    list->connections.push_back(l4::ConnectionOf(*plan_, flow, now_ms));
   }
   return true;
+}
+
+absl::StatusOr<Explanation> Unit::Explain(const ExplainOrder& order) {
+  if (order.client.address.is_v4() != order.destination.address.is_v4()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("destination: ", order.destination.ToString(),
+                     ", must be of the client's family"));
+  }
+  Explanation explanation;
+  explanation.reason = l4::DropReasonName(l4::DropReason::kNoService);
+  const bool at_layer7 =
+      proxies_ != nullptr && order.protocol == Protocol::kTcp;
+  if (!lanes_.empty()) {
+    Lane& lane = *lanes_[LanesOf(order.client).front()];
+    const bool done = lane.Answers(kThreadPatience) &&
+                      lane.Call([&](Instant now, l4::Director& director) {
+                        director.Explain(now, order, &explanation);
+                      });
+    if (!done) {
+      return absl::UnavailableError("a packet thread is too busy to answer");
+    }
+    // What no flow or service of layer 4 takes may be for a proxy.
+    if (explanation.service.has_value() ||
+        (explanation.reason != l4::DropReasonName(l4::DropReason::kNoService) &&
+         plan_->IsFloating(order.destination.address))) {
+      return explanation;
+    }
+  }
+  if (at_layer7) {
+    auto known = proxies_->Explain(order, MonotonicNow() + kListPatience);
+    if (known.has_value()) return *std::move(known);
+  }
+  return explanation;
 }
 
 }  // namespace ballast::run
