@@ -187,7 +187,7 @@ def main():
     source = Source(runfiles())
     target = Target(prefix, destdir)
     try:
-        install_library(source, target, source.text("VERSION").strip())
+        install_library(source, target, source.text("examples/packaging/VERSION").strip())
         install_programs(source, target)
         install_documents(source, target)
     except OSError as error:
