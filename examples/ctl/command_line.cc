@@ -32,6 +32,13 @@ constexpr Option kOptions[] = {
     {"--address", "ADDRESS", "of listeners that name none, such as *:80"},
     {"--strict", "", "exit code 1 if anything is not carried over"},
     {"--without-secrets", "", "leave keys and passwords out"},
+    {"--client", "ADDRESS", "only of this client, \"ADDRESS:PORT\" too"},
+    {"--server", "ADDRESS", "only of this server, \"ADDRESS:PORT\" too"},
+    {"--limit", "N", "at most so many, 1 to 1000; default 100"},
+    {"--udp", "", "the client speaks UDP"},
+    {"--target", "PATH", "the request's target; default /"},
+    {"--host", "NAME", "the request's host; default the destination"},
+    {"--header", "FIELD", "a field of the request, \"Cookie: a=b\""},
 };
 
 Words Split(absl::string_view text) {

@@ -2,6 +2,7 @@
 
 #include "examples/ctl/change_commands.h"
 #include "examples/ctl/convert_command.h"
+#include "examples/ctl/inspect_commands.h"
 #include "examples/ctl/key_commands.h"
 #include "examples/ctl/top_command.h"
 #include "examples/ctl/unit_commands.h"
@@ -31,6 +32,17 @@ constexpr Command kCommands[] = {
      "Every second, the busiest first; q ends it. What is down is bold. One\n"
      "frame, whole, where the output is no terminal.\n",
      Top},
+    {"connections", "[SERVICE]", "--socket --json --client --server --limit",
+     "a line for each connection, of all services or one",
+     "SOURCE is whom the server sees, where that is not the client.\n",
+     ShowConnections},
+    {"explain", "CLIENT DESTINATION",
+     "--socket --json --udp --target --host --header",
+     "why a client gets the server it gets, or none",
+     "What would become of the client's next connection: asking changes\n"
+     "nothing. CLIENT is \"198.51.100.7\" or \"198.51.100.7:4000\",\n"
+     "DESTINATION what it asks for, \"192.0.2.10:80\".\n",
+     ExplainClient},
     {"drain", "SERVICE SERVER", "--socket --json",
      "nothing new for the server but of clients that persist", kServerNames,
      DrainServer},
