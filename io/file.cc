@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -109,6 +110,13 @@ absl::StatusOr<uint64_t> FileSize(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return Error("cannot read", path);
   return static_cast<uint64_t>(info.st_size);
+}
+
+absl::StatusOr<Space> SpaceOf(const std::string& path) {
+  struct statvfs info;
+  if (statvfs(path.c_str(), &info) != 0) return Error("cannot look at", path);
+  return Space{.total = uint64_t{info.f_blocks} * info.f_frsize,
+               .free = uint64_t{info.f_bavail} * info.f_frsize};
 }
 
 absl::StatusOr<std::vector<std::string>> ListFolder(const std::string& path) {

@@ -45,6 +45,14 @@ absl::Status AppendToFile(const std::string& path,
 // In one folder, and syncs that; what was at `to` is gone.
 absl::Status RenameFile(const std::string& from, const std::string& to);
 
+// Of the file system that has `path`, in bytes. `free`: what a user without
+// privileges may still have.
+struct Space {
+  uint64_t total = 0;
+  uint64_t free = 0;
+};
+absl::StatusOr<Space> SpaceOf(const std::string& path);
+
 // Makes the folder, and those above it, unless it is there.
 absl::Status MakeFolder(const std::string& path);
 

@@ -158,6 +158,40 @@ struct Statistics {
   PairStatistics pair;
 };
 
+// The host itself, whatever else runs on it; as it was over the last interval.
+struct HostStatistics {
+  // Percent of the time. What other machines on the same hardware took is in
+  // none of them.
+  struct Cpu {
+    std::string name;  // "total" first, then "cpu0" and on.
+    double user = 0;
+    double system = 0;
+    double idle = 0;
+    double io_wait = 0;
+    double interrupts = 0;
+    double soft_interrupts = 0;
+  };
+  struct Link {
+    std::string name;
+    uint32_t index = 0;
+    uint32_t speed_mbit = 0;  // 0: it does not say.
+    uint64_t bytes_in = 0;    // Ever.
+    uint64_t bytes_out = 0;
+    double bytes_in_per_second = 0;
+    double bytes_out_per_second = 0;
+  };
+  struct Disk {
+    std::string folder;  // That is on it.
+    uint64_t total = 0;  // Bytes.
+    uint64_t free = 0;
+  };
+  std::vector<Cpu> cpus;
+  uint64_t memory_used = 0;  // Bytes.
+  uint64_t memory_free = 0;  // To programs: what caches would give up, too.
+  std::vector<Link> links;   // Without the loopback.
+  std::vector<Disk> disks;
+};
+
 }  // namespace ballast
 
 #endif  // LB_STATISTICS_H_

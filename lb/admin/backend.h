@@ -64,6 +64,9 @@ class Backend {
       uint64_t generation) const = 0;
 
   virtual Statistics GetStatistics() const = 0;
+  // Read when asked; shares and rates since they were read last, a second ago
+  // or more.
+  virtual HostStatistics GetHostStatistics() = 0;
   // As Balancer's.
   virtual absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) = 0;

@@ -82,6 +82,7 @@ class ExampleBackend : public Backend {
     }
     return all;
   }
+  HostStatistics GetHostStatistics() override { return {}; }
   absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) override {
     connection_query = query;

@@ -53,6 +53,7 @@ class FakeBackend : public Backend {
     return absl::NotFoundError("none");
   }
   Statistics GetStatistics() const override { return statistics; }
+  HostStatistics GetHostStatistics() override { return host; }
   absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) override {
     connection_query = query;
@@ -76,6 +77,7 @@ class FakeBackend : public Backend {
   ConnectionQuery connection_query;  // The last one,
   absl::StatusOr<ConnectionList> connections =
       ConnectionList();  // and its answer.
+  HostStatistics host;
   absl::Status refusal;  // Of every change, unless it is OK.
   int reboots = 0;
 

@@ -259,6 +259,10 @@ TEST(StatisticsTest, FieldsAndSums) {
   server.up = true;
   server.traffic = service.traffic;
   service.servers = {server};
+  service.limited = {{"client_connections", 2},
+                     {"l7.client_connections", 3},
+                     {"connections", 100},
+                     {"client_requests_per_second", 4}};
   rig.backend.statistics.services = {service};
 
   const Reply reply = rig.Get("stats");
@@ -284,7 +288,12 @@ TEST(StatisticsTest, FieldsAndSums) {
                 "<BytesRead>1000</BytesRead>\n"
                 "<BytesWritten>3000</BytesWritten>\n"
                 "<ConnsPerSec>2</ConnsPerSec>\n</Rs>"));
-  std::vector<std::string> order;
+  EXPECT_THAT(reply.body,
+              HasSubstr("<ClientLimits>\n"
+                        "<ConnsRateBlocked>0</ConnsRateBlocked>\n"
+                        "<RequestsRateBlocked>4</RequestsRateBlocked>\n"
+                        "<MaxConnsBlocked>5</MaxConnsBlocked>\n"
+                        "</ClientLimits>\n"));
   size_t at = 0;
   for (const char* element :
        {"<CPU>", "<Memory>", "<Network>", "<DiskUsage>", "<ClientLimits>",
@@ -298,6 +307,56 @@ TEST(StatisticsTest, FieldsAndSums) {
               HasSubstr("<VS>\n<Total>2</Total>\n<Up>1</Up>\n<Down>0</Down>\n"
                         "<Disabled>1</Disabled>\n</VS>"));
   EXPECT_EQ(rig.Value("showvs?vs=7", "Status"), "Up");
+}
+
+TEST(StatisticsTest, TheHost) {
+  Rig rig;
+  HostStatistics& host = rig.backend.host;
+  host.cpus = {{.name = "total",
+                .user = 12.6,
+                .system = 5,
+                .idle = 80.4,
+                .io_wait = 1,
+                .interrupts = 0.4,
+                .soft_interrupts = 0.6},
+               {.name = "cpu0"}};
+  host.memory_used = 3u << 20;
+  host.memory_free = 1u << 20;
+  host.links = {{.name = "eth0",
+                 .index = 2,
+                 .speed_mbit = 10000,
+                 .bytes_in = 5000000000,
+                 .bytes_out = 7,
+                 .bytes_in_per_second = 1000.4,
+                 .bytes_out_per_second = 0.2},
+                {.name = "0@x y"}};
+  host.disks = {{.folder = "/", .total = 100ull << 30, .free = 25ull << 30}};
+  const Reply reply = rig.Get("stats");
+  EXPECT_THAT(
+      reply.body,
+      HasSubstr(
+          "<Data>\n<CPU>\n<total>\n<User>13</User>\n<System>5</System>\n"
+          "<HWInterrupts>0</HWInterrupts>\n<SWInterrupts>1</SWInterrupts>\n"
+          "<Idle>80</Idle>\n<IOWaiting>1</IOWaiting>\n</total>\n<cpu0>\n"));
+  EXPECT_THAT(reply.body,
+              HasSubstr("<Memory>\n<memused>3072</memused>\n"
+                        "<percentmemused>75</percentmemused>\n"
+                        "<memfree>1024</memfree>\n"
+                        "<percentmemfree>25</percentmemfree>\n</Memory>\n"));
+  EXPECT_THAT(
+      reply.body,
+      HasSubstr(
+          "<Network>\n<eth0>\n<ifaceID>2</ifaceID>\n<speed>10000</speed>\n"
+          "<in>8003</in>\n<inbytes>1000</inbytes>\n"
+          "<inbytesTotal>5000000000</inbytesTotal>\n<out>2</out>\n"
+          "<outbytes>0</outbytes>\n<outbytesTotal>7</outbytesTotal>\n"
+          "</eth0>\n<_0_x_y>\n"));
+  EXPECT_THAT(
+      reply.body,
+      HasSubstr("<DiskUsage>\n<partition>\n<name>/</name>\n"
+                "<GBtotal>100</GBtotal>\n<GBused>75</GBused>\n"
+                "<GBfree>25</GBfree>\n<percentused>75</percentused>\n"
+                "<percentfree>25</percentfree>\n</partition>\n</DiskUsage>\n"));
 }
 
 }  // namespace

@@ -1,14 +1,14 @@
 // stats and vstotals.
 //
 // Source  LoadMaster behaviour, 6, whose spellings (ActivConns, RSIndex) these
-//         are. Of what the host does besides nothing is told: those elements
-//         are empty.
+//         are.
 #include <algorithm>
 #include <cmath>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "lb/admin/command.h"
+#include "lb/admin/host_nodes.h"
 #include "lb/admin/server_fields.h"
 #include "lb/admin/status_of.h"
 
@@ -24,7 +24,7 @@ uint64_t Rounded(double rate) {
 uint64_t BytesOf(const Traffic& t) { return t.bytes_in + t.bytes_out; }
 uint64_t PacketsOf(const Traffic& t) { return t.packets_in + t.packets_out; }
 
-// How often a limit that begins with one of these was exceeded.
+// How often this limit was exceeded.
 uint64_t Blocked(const ServiceStatistics& statistics, absl::string_view limit) {
   uint64_t sum = 0;
   for (const auto& [name, count] : statistics.limited) {
@@ -143,6 +143,28 @@ Node ShowTotals(const Traffic& t) {
        Node::Count("TotalPackets", PacketsOf(t))});
 }
 
+// What clients were refused by limits of each of them, a service's or the
+// unit's: names as in Vs.
+Node ShowClientLimits(const Statistics& statistics) {
+  uint64_t connections = 0;
+  uint64_t connections_per_second = 0;
+  uint64_t requests_per_second = 0;
+  for (const ServiceStatistics& service : statistics.services) {
+    for (const char* of : {"", "l7."}) {
+      const auto blocked = [&](absl::string_view limit) {
+        return Blocked(service, absl::StrCat(of, "client_", limit));
+      };
+      connections += blocked("connections");
+      connections_per_second += blocked("connections_per_second");
+      requests_per_second += blocked("requests_per_second");
+    }
+  }
+  return Node::Object("ClientLimits",
+                      {Node::Count("ConnsRateBlocked", connections_per_second),
+                       Node::Count("RequestsRateBlocked", requests_per_second),
+                       Node::Count("MaxConnsBlocked", connections)});
+}
+
 struct UpCounts {
   uint64_t up = 0;
   uint64_t down = 0;
@@ -185,20 +207,24 @@ absl::StatusOr<Document> StatisticsCommand(Context& context) {
   });
   const int64_t now_us = absl::ToUnixMicros(context.call().now);
   const auto history = context.backend().History();
-  return Document::Of(
-      {Node::Object("CPU", {}), Node::Object("Memory", {}),
-       Node::Object("Network", {}), Node::Object("DiskUsage", {}),
-       Node::Object("ClientLimits", {}), ShowTotals(total), std::move(services),
-       std::move(servers),
-       Node::Object(
-           "TPS", {Node::Count("Total", Rounded(total.connections_per_second)),
-                   Node::Count("SSL", tls_per_second)}),
-       Node::Object("Timestamp", {Node::Count("Sec", now_us / 1000000),
-                                  Node::Count("Usec", now_us % 1000000),
-                                  Node::Count("Period", 1)}),
-       Node::Count("ChangeTime", absl::ToUnixSeconds(
-                                     history.empty() ? context.options().start
-                                                     : history.front().when))});
+  std::vector<Node> data = ShowHost(context.backend().GetHostStatistics());
+  for (Node& node : std::vector<Node>{
+           ShowClientLimits(context.statistics()), ShowTotals(total),
+           std::move(services), std::move(servers),
+           Node::Object(
+               "TPS",
+               {Node::Count("Total", Rounded(total.connections_per_second)),
+                Node::Count("SSL", tls_per_second)}),
+           Node::Object("Timestamp", {Node::Count("Sec", now_us / 1000000),
+                                      Node::Count("Usec", now_us % 1000000),
+                                      Node::Count("Period", 1)}),
+           Node::Count(
+               "ChangeTime",
+               absl::ToUnixSeconds(history.empty() ? context.options().start
+                                                   : history.front().when))}) {
+    data.push_back(std::move(node));
+  }
+  return Document::Of(std::move(data));
 }
 
 absl::StatusOr<Document> TotalsCommand(Context& context) {

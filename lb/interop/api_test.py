@@ -182,12 +182,79 @@ class ApiTest(unittest.TestCase):
         stats = client.data("stats")
         self.assertEqual(stats.find("Vs/Index").text, index)
         self.assertEqual(stats.find("Rs/Conns").text, "1")
+        self.check_host(stats)
         self.assertEqual(client.call("delvs", **vs)[0], 200)
         server.shutdown()
         status, root = client.call("showvs", **vs)
         self.assertEqual((status, root.find("Error").text), (422, "Unknown VS"))
         for number in client.data("showhealth"):
             int(number.text)
+
+    def check_host(self, stats):
+        """Against what Python and the kernel say of the same host."""
+        total = {element.tag: int(element.text)
+                 for element in stats.find("CPU/total")}
+        self.assertTrue(0 <= sum(total.values()) <= 103, total)
+        memory = stats.find("Memory")
+        with open("/proc/meminfo") as file:
+            kib = {line.split(":")[0]: int(line.split()[1]) for line in file}
+        self.assertEqual(
+            int(memory.find("memused").text) + int(memory.find("memfree").text),
+            kib["MemTotal"])
+        with open("/proc/net/dev") as file:
+            links = [line.split(":")[0].strip() for line in file if ":" in line]
+        if len(links) > 1:
+            self.assertTrue(len(stats.find("Network")) > 0)
+        root = [one for one in stats.findall("DiskUsage/partition")
+                if one.find("name").text == "/"]
+        self.assertEqual(int(root[0].find("GBtotal").text),
+                         shutil.disk_usage("/").total >> 30)
+
+    def test_keys_open_what_programs_read(self):
+        client = Client(self.port)
+        key = client.data("addapikey").find("apikey").text
+        self.addCleanup(lambda: Client(self.port).call("delapikey", key=key))
+        bearer = ["-k", "-H", "Authorization: Bearer " + key]
+        self.assertIn("ballast_active", self.curl(*bearer, self.url("/metrics")))
+        status = json.loads(self.curl(*bearer, self.url("/v1/status")))
+        self.assertEqual((status["user"], status["role"]),
+                         (f"bal (api key {key[:8]})", "ADMIN"))
+        wrong = self.curl("-k", "-H", "Authorization: Bearer x", "-o",
+                          "/dev/null", "-w", "%{http_code}",
+                          self.url("/metrics"))
+        self.assertEqual(wrong, "401")
+
+    def test_adaptive_scheduling(self):
+        """The service asks where it was told to."""
+        asked = []
+
+        class Load(Hello):
+
+            def do_GET(self):
+                asked.append(self.path)
+                super().do_GET()
+
+        server = http.server.HTTPServer(("127.0.0.1", 0), Load)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = Client(self.port)
+        shown = {one.tag: one.text for one in client.data("showadaptive")}
+        self.assertEqual(shown, {"AdaptiveURL": "/load", "AdaptivePort": "80",
+                                 "AdaptiveInterval": "10", "MinPercent": "5"})
+        self.assertEqual(client.call("modadaptive", **shown)[0], 200)
+        client.data("modadaptive", AdaptiveURL="/how/busy")
+        vs = {"vs": "127.0.0.1", "port": str(free_port()), "prot": "tcp"}
+        added = client.data("addvs", **vs, HostAddress="Y", vstype="http",
+                            Schedule="adaptive", CheckType="none",
+                            AdaptivePort=server.server_port, AdaptiveInterval=1)
+        self.addCleanup(lambda: Client(self.port).call("delvs", **vs))
+        self.assertEqual(added.find("Adaptive").text, "http_rs")
+        client.data("addrs", **vs, rs="127.0.0.1", rsport="8000")
+        for _ in range(400):
+            if asked:
+                break
+            time.sleep(0.05)
+        self.assertEqual(set(asked), {"/how/busy"})
 
     def test_metrics_page_and_own_api(self):
         client = Client(self.port)

@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "io/base/status_macros.h"
+#include "io/clock.h"
 #include "io/file.h"
 #include "lb/config/difference.h"
 #include "lb/config/format.h"
@@ -46,6 +47,10 @@ absl::Status Manager::Start() {
       store_, ConfigStore::Open(options_.path, file.text, state_dir,
                                 found.model->history, log_));
   audit_ = std::make_unique<AuditLog>(state_dir, found.model->history, log_);
+  host_ = std::make_unique<HostSampler>(
+      MonotonicNow(), state_dir.empty()
+                          ? std::vector<std::string>{"/"}
+                          : std::vector<std::string>{"/", state_dir});
   if (state_dir.empty()) {
     log_({LogLevel::kInfo, "no_state_dir",
           "state_dir: none: earlier configurations and the audit are kept in "

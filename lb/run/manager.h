@@ -54,6 +54,7 @@
 #include "lb/log_record.h"
 #include "lb/run/audit_log.h"
 #include "lb/run/config_store.h"
+#include "lb/run/host_sampler.h"
 
 namespace ballast::run {
 
@@ -83,6 +84,7 @@ class Manager : public admin::Backend {
   absl::StatusOr<config::proto::Config> ConfigurationOf(
       uint64_t generation) const override;
   Statistics GetStatistics() const override;
+  HostStatistics GetHostStatistics() override;
   absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) override;
   absl::StatusOr<Explanation> Explain(const ExplainOrder& order) override;
@@ -150,6 +152,7 @@ class Manager : public admin::Backend {
   std::shared_ptr<const config::Model> model_;
   std::unique_ptr<ConfigStore> store_;
   std::unique_ptr<AuditLog> audit_;
+  std::unique_ptr<HostSampler> host_;
   uint64_t refused_digest_ = 0;         // Of the partner's: told once.
   std::unique_ptr<Balancer> balancer_;  // Last: it calls the others.
 };

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "io/base/status_macros.h"
+#include "io/clock.h"
 #include "io/file.h"
 #include "lb/config/difference.h"
 #include "lb/config/format.h"
@@ -126,6 +127,10 @@ absl::Status Manager::Restore(const std::string& path,
 }
 
 Statistics Manager::GetStatistics() const { return balancer_->GetStatistics(); }
+
+HostStatistics Manager::GetHostStatistics() {
+  return host_->Sample(MonotonicNow());
+}
 
 absl::StatusOr<ConnectionList> Manager::ListConnections(
     const ConnectionQuery& query) {
