@@ -50,6 +50,10 @@ constexpr Command kCommands[] = {
     {"addapikey", kViewer, AddKeyCommand},
     {"listapikeys", kViewer, ListKeysCommand},
     {"delapikey", kViewer, DeleteKeyCommand},
+    {"addcert", kAdmin, AddCertificateCommand},
+    {"delcert", kAdmin, DeleteCertificateCommand},
+    {"listcert", kViewer, ListCertificatesCommand},
+    {"readcert", kViewer, ReadCertificateCommand},
     {"reboot", kAdmin, RebootCommand},
 };
 

@@ -12,7 +12,8 @@ namespace {
 bool IsSecret(absl::string_view name) {
   return absl::EqualsIgnoreCase(name, "apikey") ||
          absl::EqualsIgnoreCase(name, "apipass") ||
-         absl::EqualsIgnoreCase(name, "key");
+         absl::EqualsIgnoreCase(name, "key") ||
+         absl::EqualsIgnoreCase(name, "data");
 }
 
 // "modvs vs=7 Schedule=lc", one line that is not too long.

@@ -87,6 +87,12 @@ absl::StatusOr<Document> AddKeyCommand(Context& context);
 absl::StatusOr<Document> ListKeysCommand(Context& context);
 absl::StatusOr<Document> DeleteKeyCommand(Context& context);
 
+// certificate_commands.cc
+absl::StatusOr<Document> AddCertificateCommand(Context& context);
+absl::StatusOr<Document> DeleteCertificateCommand(Context& context);
+absl::StatusOr<Document> ListCertificatesCommand(Context& context);
+absl::StatusOr<Document> ReadCertificateCommand(Context& context);
+
 // service_commands.cc
 absl::StatusOr<Document> AddServiceCommand(Context& context);
 absl::StatusOr<Document> ModifyServiceCommand(Context& context);

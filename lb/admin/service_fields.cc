@@ -62,7 +62,9 @@ constexpr ServiceField kFields[] = {
     Is(kNumber, "Layer", GetLayer),
     Row(kText, Text("NickName", "name"), "name"),
     Row(kFlag, NotFlag("Enable", "disabled"), "disabled", GetEnable, SetEnable),
-    IfSet(kFlag, Presence("SSLAcceleration", "l7.tls"), "", GetSslAcceleration),
+    // Before the flag, which is what it makes it.
+    IfSet(kText, List("CertFile", "l7.tls"), "", GetCertificates, SetCertificates),
+    IfSet(kFlag, Presence("SSLAcceleration", "l7.tls"), "", GetSslAcceleration, SetSslAcceleration),
     Off(kFlag, "SSLReverse", "N"),
     Row(kFlag, Presence("SSLReencrypt", "l7.reencrypt")),
     Off(kNumber, "InterceptMode", "0"),
@@ -177,8 +179,8 @@ bool IsEcho(const ServiceField& field, absl::string_view text,
             absl::string_view shown) {
   if (text == shown) return true;
   const bool is_own_text =
-      field.set == nullptr &&
-      (field.option.kind == Kind::kText || field.option.kind == Kind::kList);
+      field.option.kind == Kind::kList ||
+      (field.set == nullptr && field.option.kind == Kind::kText);
   if (is_own_text) return false;
   if (field.as != As::kFlag) return absl::EqualsIgnoreCase(text, shown);
   const auto flag = ReadFlag(text);

@@ -103,10 +103,6 @@ absl::Status SetEnable(const Service& service, absl::string_view text) {
   return absl::OkStatus();
 }
 
-std::string GetSslAcceleration(const ServiceView& view) {
-  return ServiceOf(view).l7().has_tls() ? "1" : "";
-}
-
 // Layer 4 always is.
 std::string GetTransparent(const ServiceView& view) {
   return Flag(!view.service.is_l7() || ServiceOf(view).l7().transparent());

@@ -38,7 +38,6 @@ std::string GetServerCount(const ServiceView& view);
 std::string GetExtraPorts(const ServiceView& view);
 std::string GetSorryAddress(const ServiceView& view);
 std::string GetSorryPort(const ServiceView& view);
-std::string GetSslAcceleration(const ServiceView& view);
 
 absl::Status SetAddress(const Service& service, absl::string_view text);
 absl::Status SetPort(const Service& service, absl::string_view text);
@@ -73,6 +72,12 @@ absl::Status SetAdaptiveInterval(const Service& service,
                                  absl::string_view text);
 absl::Status SetAdaptiveMinPercent(const Service& service,
                                    absl::string_view text);
+
+// service_tls.cc: names of certificates; whether clients speak TLS.
+std::string GetCertificates(const ServiceView& view);
+std::string GetSslAcceleration(const ServiceView& view);
+absl::Status SetCertificates(const Service& service, absl::string_view text);
+absl::Status SetSslAcceleration(const Service& service, absl::string_view text);
 
 // Persist, PersistTimeout, Cookie, QueryTag and RefreshPersist together
 // (4.5, 4.6).

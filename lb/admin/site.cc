@@ -77,13 +77,17 @@ std::variant<Site::Asked, Reply> Site::AskV1(const Request& request) const {
   if (request.method == Method::kOther) {
     return Api::Error(Version::kV1, 405, "must be GET or POST");
   }
-  absl::Status read = ReadForm(request.query, &asked.parameters);
-  if (read.ok() && request.method == Method::kPost &&
-      absl::StartsWithIgnoreCase(request.content_type,
-                                 "application/x-www-form-urlencoded")) {
-    read = ReadForm(request.body, &asked.parameters);
-  }
   asked.command = request.path.substr(request.path.find('/', 1) + 1);
+  absl::Status read = ReadForm(request.query, &asked.parameters);
+  if (read.ok() && request.method == Method::kPost) {
+    // A file, whatever type the client gives it: curl calls it a form.
+    if (absl::EqualsIgnoreCase(asked.command, "addcert")) {
+      asked.parameters.Add("data", request.body);
+    } else if (absl::StartsWithIgnoreCase(
+                   request.content_type, "application/x-www-form-urlencoded")) {
+      read = ReadForm(request.body, &asked.parameters);
+    }
+  }
   if (!api_.IsOpen(asked.command, asked.parameters)) return NotFound();
   if (!read.ok()) return Api::Error(Version::kV1, 400, read.message());
   asked.credentials.api_key = std::string(asked.parameters.Get("apikey"));

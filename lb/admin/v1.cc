@@ -10,7 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "lb/admin/certificates.h"
 #include "lb/admin/v1.pb.h"
+#include "lb/admin/v1_certificates.h"
 #include "lb/admin/v1_find.h"
 #include "lb/admin/v1_inspect.h"
 #include "lb/admin/v1_status.h"
@@ -40,6 +42,7 @@ V1Reply ReplyOf(const absl::Status& status) {
       return V1Error(422, status.message());
     case absl::StatusCode::kNotFound:
       return V1Error(404, status.message());
+    case absl::StatusCode::kAlreadyExists:
     case absl::StatusCode::kFailedPrecondition:
       return V1Error(409, status.message());
     case absl::StatusCode::kUnavailable:
@@ -154,6 +157,39 @@ V1Reply ShowExplanation(absl::Time, const V1Request& request,
   return Ask(request, backend, &Explain);
 }
 
+V1Reply ShowCertificates(absl::Time now, const V1Request&, Backend* backend) {
+  return {200, JsonOf(CertificatesOf(now, backend->configuration()))};
+}
+
+V1Reply UploadCertificate(absl::Time, const V1Request& request,
+                          Backend* backend) {
+  proto::CertificateUpload upload;
+  if (const absl::Status read = Read(request.body, &upload); !read.ok()) {
+    return V1Error(400, read.message());
+  }
+  config::proto::Config next = backend->configuration();
+  const absl::Status put =
+      PutCertificate(upload.name(), upload.pem(), upload.replace(), &next);
+  if (!put.ok()) return ReplyOf(put);
+  return ReplyOf(backend->Change(std::move(next),
+                                 absl::StrCat("certificate ", upload.name()),
+                                 request.author));
+}
+
+V1Reply RemoveCertificate(absl::Time, const V1Request& request,
+                          Backend* backend) {
+  proto::CertificateName order;
+  if (const absl::Status read = Read(request.body, &order); !read.ok()) {
+    return V1Error(400, read.message());
+  }
+  config::proto::Config next = backend->configuration();
+  const absl::Status deleted = DeleteCertificate(order.name(), &next);
+  if (!deleted.ok()) return ReplyOf(deleted);
+  return ReplyOf(backend->Change(
+      std::move(next), absl::StrCat("delete certificate ", order.name()),
+      request.author));
+}
+
 V1Reply Switchover(absl::Time, const V1Request& request, Backend* backend) {
   proto::Nothing nothing;
   if (const absl::Status read = Read(request.body, &nothing); !read.ok()) {
@@ -175,6 +211,7 @@ struct Route {
   bool post;
   User::Role role;  // At least.
   V1Reply (*answer)(absl::Time now, const V1Request& request, Backend* backend);
+  size_t body_max = kV1BodyMax;
 };
 
 constexpr Route kRoutes[] = {
@@ -183,6 +220,10 @@ constexpr Route kRoutes[] = {
     {"/v1/connections", true, User::VIEWER, &ShowConnections},
     {"/v1/explain", true, User::VIEWER, &ShowExplanation},
     {"/v1/server", true, User::OPERATOR, &OrderServer},
+    {"/v1/certificates", false, User::VIEWER, &ShowCertificates},
+    {"/v1/certificates", true, User::ADMIN, &UploadCertificate,
+     kV1CertificateMax},
+    {"/v1/delete-certificate", true, User::ADMIN, &RemoveCertificate},
     {"/v1/switchover", true, User::ADMIN, &Switchover},
     {"/v1/force-update", true, User::ADMIN, &ForceUpdate},
 };
@@ -211,12 +252,18 @@ V1Reply V1Error(uint16_t status, absl::string_view text) {
 }
 
 V1Reply AnswerV1(absl::Time now, const V1Request& request, Backend* backend) {
+  const auto is_path = [&](const Route& one) {
+    return one.path == request.path;
+  };
+  const auto* const path =
+      std::find_if(std::begin(kRoutes), std::end(kRoutes), is_path);
+  if (path == std::end(kRoutes)) return V1Error(404, "no such path");
   const auto* const route =
-      std::find_if(std::begin(kRoutes), std::end(kRoutes),
-                   [&](const Route& one) { return one.path == request.path; });
-  if (route == std::end(kRoutes)) return V1Error(404, "no such path");
-  if (route->post != request.post) {
-    return V1Error(405, route->post ? "must be POST" : "must be GET");
+      std::find_if(path, std::end(kRoutes), [&](const Route& one) {
+        return is_path(one) && one.post == request.post;
+      });
+  if (route == std::end(kRoutes)) {
+    return V1Error(405, path->post ? "must be POST" : "must be GET");
   }
   if (request.post && !IsOwnPages(request)) {
     return V1Error(403,
@@ -228,9 +275,9 @@ V1Reply AnswerV1(absl::Time now, const V1Request& request, Backend* backend) {
         403, absl::StrCat("needs role ", User::Role_Name(route->role), ", not ",
                           User::Role_Name(request.role)));
   }
-  if (request.body.size() > kV1BodyMax) {
+  if (request.body.size() > route->body_max) {
     return V1Error(413, absl::StrCat("body: ", request.body.size(),
-                                     " bytes, at most ", kV1BodyMax));
+                                     " bytes, at most ", route->body_max));
   }
   return route->answer(now, request, backend);
 }

@@ -6,8 +6,9 @@
 //              have made
 //          404 no such path, service or server
 //          405 not this path's method
-//          409 not on this unit, or not without a restart
-//          413 a body above kV1BodyMax
+//          409 not on this unit, not without a restart, or not while a service
+//              names it
+//          413 a body above kV1BodyMax, with a certificate kV1CertificateMax
 //          422 not a valid configuration
 //          503 the disk did not take it
 //          each with {"error": "..."}
@@ -43,6 +44,7 @@ struct V1Reply {
 };
 
 inline constexpr size_t kV1BodyMax = 4096;
+inline constexpr size_t kV1CertificateMax = size_t{128} << 10;
 
 // {"error": text}.
 V1Reply V1Error(uint16_t status, absl::string_view text);

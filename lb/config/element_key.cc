@@ -35,7 +35,11 @@ std::string ElementKey(const google::protobuf::Message& element, int index) {
   }
   if (const auto* user = As<proto::User>(element)) return user->name();
   if (const auto* key = As<proto::ApiKey>(element)) return key->id();
+  if (const auto* certificate = As<proto::NamedCertificate>(element)) {
+    return certificate->name();
+  }
   if (const auto* certificate = As<proto::Certificate>(element)) {
+    if (!certificate->name().empty()) return certificate->name();
     if (!certificate->chain_file().empty()) return certificate->chain_file();
     if (!certificate->chain().empty()) return certificate->chain();
   }

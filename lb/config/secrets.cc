@@ -25,6 +25,7 @@ constexpr absl::string_view kSecrets[] = {
     "ballast.config.proto.HighAvailability.keys",
     "ballast.config.proto.PlainPeer.password",
     "ballast.config.proto.Certificate.key",
+    "ballast.config.proto.NamedCertificate.key",
     "ballast.config.proto.User.password_hash",
 };
 

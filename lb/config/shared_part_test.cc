@@ -182,7 +182,7 @@ TEST(SharedPartTest, EveryFieldIsDecided) {
       "tcp_timeouts", "connection_timeout_s", "drain_time_s",
       "drop_at_drain_end", "drop_on_fail", "slow_start_s", "hash_key",
       "generation", "ha", "l7", "management", "disabled_servers", "history",
-      "adaptive",
+      "adaptive", "certificates",
       // Inside of management.
       "management.enable_api", "management.users", "management.flood_guard",
       // Inside of ha.

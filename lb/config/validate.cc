@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "lb/config/validate_adaptive.h"
+#include "lb/config/validate_certificates.h"
 #include "lb/config/validate_follow.h"
 #include "lb/config/validate_ha.h"
 #include "lb/config/validate_l7.h"
@@ -235,6 +236,7 @@ ServiceDefaults ValidateDefaults(const proto::Config& from,
   defaults.adaptive =
       ValidateAdaptive("adaptive", from.adaptive(), Adaptive(), problems);
   ValidateDisabled(from, defaults, problems);
+  ValidateCertificates(from, defaults, problems);
   return defaults;
 }
 

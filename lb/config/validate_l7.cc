@@ -56,8 +56,41 @@ void OneOf(const std::string& path, const char* text_name,
   ValidatePath(absl::StrCat(path, ".", file_name), file, problems);
 }
 
+Certificate ValidateCertificate(const std::string& path,
+                                const proto::Certificate& given,
+                                const ServiceDefaults& defaults,
+                                Problems& problems) {
+  ValidatePath(absl::StrCat(path, ".ocsp_file"), given.ocsp_file(), problems);
+  Certificate certificate{.chain = given.chain(),
+                          .chain_file = given.chain_file(),
+                          .key = given.key(),
+                          .key_file = given.key_file(),
+                          .ocsp_file = given.ocsp_file()};
+  if (given.name().empty()) {
+    OneOf(path, "chain", given.chain(), "chain_file", given.chain_file(),
+          problems);
+    OneOf(path, "key", given.key(), "key_file", given.key_file(), problems);
+    return certificate;
+  }
+  if (!given.chain().empty() || !given.chain_file().empty() ||
+      !given.key().empty() || !given.key_file().empty()) {
+    problems.Error(absl::StrCat(path, ".name"),
+                   "must be empty beside chain or key");
+  }
+  const auto named = defaults.certificates.find(given.name());
+  if (named == defaults.certificates.end()) {
+    problems.Error(
+        absl::StrCat(path, ".name"),
+        absl::StrCat(Quoted(given.name()), ", is none of certificates"));
+    return certificate;
+  }
+  certificate.chain = named->second->chain();
+  certificate.key = named->second->key();
+  return certificate;
+}
+
 TlsServer ValidateTls(const std::string& path, const proto::Tls& from,
-                      Problems& problems) {
+                      const ServiceDefaults& defaults, Problems& problems) {
   TlsServer tls;
   const int count = from.certificates_size();
   if (count < 1 || count > kCertificatesMax) {
@@ -67,20 +100,9 @@ TlsServer ValidateTls(const std::string& path, const proto::Tls& from,
     return tls;
   }
   for (int i = 0; i < count; ++i) {
-    const std::string certificate_path =
-        absl::StrCat(path, ".certificates[", i, "]");
-    const proto::Certificate& given = from.certificates(i);
-    OneOf(certificate_path, "chain", given.chain(), "chain_file",
-          given.chain_file(), problems);
-    OneOf(certificate_path, "key", given.key(), "key_file", given.key_file(),
-          problems);
-    ValidatePath(absl::StrCat(certificate_path, ".ocsp_file"),
-                 given.ocsp_file(), problems);
-    tls.certificates.push_back({.chain = given.chain(),
-                                .chain_file = given.chain_file(),
-                                .key = given.key(),
-                                .key_file = given.key_file(),
-                                .ocsp_file = given.ocsp_file()});
+    tls.certificates.push_back(
+        ValidateCertificate(absl::StrCat(path, ".certificates[", i, "]"),
+                            from.certificates(i), defaults, problems));
   }
   tls.only_tls13 = from.only_tls13();
   tls.client_certificates = Known<ClientCertificates>(
@@ -429,7 +451,8 @@ void ValidateL7(const std::string& path, const proto::VirtualService& from,
     problems.Error(path, "must be unset with a wildcard port");
   }
   if (given.has_tls()) {
-    l7.tls = ValidateTls(absl::StrCat(path, ".tls"), given.tls(), problems);
+    l7.tls = ValidateTls(absl::StrCat(path, ".tls"), given.tls(), defaults,
+                         problems);
   }
   if (given.has_reencrypt()) {
     const std::string reencrypt_path = absl::StrCat(path, ".reencrypt");

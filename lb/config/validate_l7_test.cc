@@ -141,6 +141,18 @@ TEST(ValidateL7Test, Tls13HasNoSessionIdAndSomethingElseIsOffered) {
                                   "SSL_SESSION_ID"}));
 }
 
+TEST(ValidateL7Test, ACertificateIsFoundByItsName) {
+  const VirtualService service =
+      Good(Proxy("tls { certificates { name: 'two' ocsp_file: '/o' } }", "",
+                 "certificates { name: 'one' chain: 'c1' key: 'k1' } "
+                 "certificates { name: 'two' chain: 'c2' key: 'k2' }"));
+  ASSERT_TRUE(service.l7->tls.has_value());
+  const Certificate& found = service.l7->tls->certificates.at(0);
+  EXPECT_EQ(found.chain, "c2");
+  EXPECT_EQ(found.key, "k2");
+  EXPECT_EQ(found.ocsp_file, "/o");
+}
+
 TEST(ValidateL7Test, HostsOfMatchesAreLowerCase) {
   const L7Service l7 =
       GoodL7("sub_services { name: 'a' matches { host: '*.Example.ORG' } }");
@@ -345,6 +357,30 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Refused{"NoCertificate", Proxy("tls {}"), L7(".tls.certificates"),
                 "0 of them, must be 1 to 256"},
+        Refused{"NoSuchCertificate",
+                Proxy("tls { certificates { name: 'x' } }", "",
+                      "certificates { name: 'y' chain: 'c' key: 'k' }"),
+                L7(".tls.certificates[0].name"),
+                "\"x\", is none of certificates"},
+        Refused{"NameAndKey",
+                Proxy("tls { certificates { name: 'x' key_file: '/k' } }", "",
+                      "certificates { name: 'x' chain: 'c' key: 'k' }"),
+                L7(".tls.certificates[0].name"),
+                "must be empty beside chain or key"},
+        Refused{"TwoOfAName",
+                Proxy("", "",
+                      "certificates { name: 'x' chain: 'c' key: 'k' } "
+                      "certificates { name: 'x' chain: 'c' key: 'k' }"),
+                "certificates[1].name",
+                "\"x\", is already the name of another"},
+        Refused{"NamedWithoutKey",
+                Proxy("", "", "certificates { name: 'x' chain: 'c' }"),
+                "certificates[0].key", "is required"},
+        Refused{"CertificatesTooLarge",
+                Proxy("", "",
+                      absl::StrCat("certificates { name: 'x' chain: 'c' key: '",
+                                   std::string(2 << 20, 'k'), "' }")),
+                "certificates", "2097153 bytes, must be at most 2097152"},
         Refused{"NoKey", Proxy("tls { certificates { chain: 'c' } }"),
                 L7(".tls.certificates[0].key"), "is required, or key_file"},
         Refused{"KeyTwice",

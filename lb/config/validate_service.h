@@ -3,6 +3,7 @@
 #define LB_CONFIG_VALIDATE_SERVICE_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -28,6 +29,8 @@ struct ServiceDefaults {
   bool l7_transparent = false;
   bool l7_subnet_originating = false;
   bool l7_connection_scaling = false;
+  // By name.
+  std::map<std::string, const proto::NamedCertificate*> certificates;
   // In every service; port 0: whatever the port.
   std::set<Endpoint> disabled_servers;
 };

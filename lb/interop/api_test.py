@@ -256,6 +256,104 @@ class ApiTest(unittest.TestCase):
             time.sleep(0.05)
         self.assertEqual(set(asked), {"/how/busy"})
 
+    def make_certificate(self, host):
+        """PEM of a certificate that vouches for itself, and its key."""
+        base = f"{self.folder}/{host}"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
+             "/CN=" + host, "-addext", "subjectAltName=DNS:" + host, "-keyout",
+             base + ".key", "-out", base + ".crt"],
+            check=True, capture_output=True)
+        with open(base + ".pem", "w") as both:
+            for part in (".crt", ".key"):
+                with open(base + part) as file:
+                    both.write(file.read())
+        return base + ".pem"
+
+    def test_certificate_is_uploaded_named_and_replaced(self):
+        known = ["-k", "-u", "bal:" + PASSWORD]
+        first = self.make_certificate("one.test")
+        second = self.make_certificate("two.test")
+        self.assertIn("<Success>", self.curl(
+            *known, "--data-binary", "@" + first,
+            self.url("/access/addcert?cert=shop&replace=0")))
+        server = http.server.HTTPServer(("127.0.0.1", 0), Hello)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = Client(self.port)
+        vs = {"vs": "127.0.0.1", "port": str(free_port()), "prot": "tcp"}
+        client.data("addvs", **vs, HostAddress="Y", vstype="http",
+                    CheckType="none", SSLAcceleration="Y", CertFile="shop")
+        client.data("addrs", **vs, rs="127.0.0.1", rsport=server.server_port)
+
+        def cleanup():
+            other = Client(self.port)
+            other.call("delvs", **vs)
+            other.call("delcert", cert="shop")
+
+        self.addCleanup(cleanup)
+
+        def connect(host):
+            context = ssl.create_default_context(
+                cafile=f"{self.folder}/{host}.crt")
+            raw = socket.create_connection(("127.0.0.1", int(vs["port"])), 20)
+            return context.wrap_socket(raw, server_hostname=host)
+
+        def ask(connection):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            text = b""
+            while not text.endswith(b"hello"):
+                got = connection.recv(4096)
+                self.assertNotEqual(got, b"", text)
+                text += got
+            return text.split()[1]
+
+        before = connect("one.test")
+        self.assertEqual(ask(before), b"200")
+        # One that is no good leaves the one that is there.
+        wrong = f"{self.folder}/wrong.pem"
+        with open(wrong, "w") as file:
+            for part in ("one.test.crt", "two.test.key"):
+                with open(f"{self.folder}/{part}") as piece:
+                    file.write(piece.read())
+        self.assertIn("<Error>", self.curl(
+            *known, "--data-binary", "@" + wrong,
+            self.url("/access/addcert?cert=shop&replace=1")))
+        self.assertEqual(ask(connect("one.test")), b"200")
+        # The connection that is open stays; new ones see the new one.
+        with open(second) as file:
+            body = json.dumps({"name": "shop", "pem": file.read(),
+                               "replace": True})
+        path = self.folder + "/upload"
+        with open(path, "w") as file:
+            file.write(body)
+        self.assertEqual(self.curl(
+            *known, "-H", "Content-Type: application/json", "-H",
+            "X-Ballast-Request: 1", "-d", "@" + path,
+            self.url("/v1/certificates")), "{}")
+        after = connect("two.test")
+        self.assertEqual(ask(after), b"200")
+        self.assertEqual(ask(before), b"200")
+        shown = json.loads(self.curl(*known, self.url("/v1/certificates")))
+        self.assertEqual(
+            [(one["name"], one["host_names"], one["services"])
+             for one in shown["certificates"]],
+            [("shop", ["two.test"], [f"127.0.0.1:{vs['port']}/tcp"])])
+        print_of = subprocess.run(
+            ["openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in",
+             f"{self.folder}/two.test.crt"],
+            check=True, capture_output=True, text=True).stdout
+        self.assertEqual(shown["certificates"][0]["sha256"],
+                         print_of.split("=")[1].strip().replace(
+                             ":", "").lower())
+        self.assertEqual(client.call("delcert", cert="shop")[0], 422)
+        # The key is in the configuration's file, which is nobody else's to read.
+        mode = os.stat(self.folder + "/ballast.textproto").st_mode
+        self.assertEqual(mode & 0o077, 0)
+        with open(self.folder + "/state/audit.log") as file:
+            self.assertNotIn("PRIVATE", file.read())
+
     def test_metrics_page_and_own_api(self):
         client = Client(self.port)
         vs = {"vs": "127.0.0.1", "port": str(free_port()), "prot": "tcp"}

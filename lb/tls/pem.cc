@@ -105,6 +105,15 @@ std::vector<std::string> NamesOf(const X509* certificate) {
   return names;
 }
 
+std::string TextOf(const X509_NAME* name) {
+  const bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253);
+  const uint8_t* data = nullptr;
+  size_t size = 0;
+  if (BIO_mem_contents(bio.get(), &data, &size) == 0) return "";
+  return {reinterpret_cast<const char*>(data), size};
+}
+
 }  // namespace
 
 absl::StatusOr<Chain> ParseChain(absl::string_view field,
@@ -163,13 +172,11 @@ absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCas(
 }
 
 std::string SubjectOf(const X509* certificate) {
-  const bssl::UniquePtr<BIO> bio(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(bio.get(), X509_get_subject_name(certificate), 0,
-                     XN_FLAG_RFC2253);
-  const uint8_t* data = nullptr;
-  size_t size = 0;
-  if (BIO_mem_contents(bio.get(), &data, &size) == 0) return "";
-  return std::string(reinterpret_cast<const char*>(data), size);
+  return TextOf(X509_get_subject_name(certificate));
+}
+
+std::string IssuerOf(const X509* certificate) {
+  return TextOf(X509_get_issuer_name(certificate));
 }
 
 }  // namespace ballast::tls

@@ -41,6 +41,7 @@ absl::StatusOr<std::vector<bssl::UniquePtr<X509>>> ParseCas(
 
 // The subject as RFC 2253 writes it.
 std::string SubjectOf(const X509* certificate);
+std::string IssuerOf(const X509* certificate);
 
 }  // namespace ballast::tls
 
