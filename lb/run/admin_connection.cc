@@ -32,15 +32,17 @@ admin::Method MethodOf(http::Method method) {
 
 AdminConnection::AdminConnection(Reactor& reactor, Handler& handler,
                                  uint64_t id, UniqueFd fd,
-                                 std::unique_ptr<tls::Session> tls)
+                                 std::unique_ptr<tls::Session> tls,
+                                 const Times& times)
     : reactor_(reactor),
       handler_(handler),
       id_(id),
+      times_(times),
       reader_(http::Limits{}),
       peer_(SocketAddress::Peer(fd.get()).endpoint().address) {
   leg_ = new Leg(reactor, *this, std::move(fd), std::move(tls));
   reader_.Begin();
-  alarm_.Set(reactor_.Now() + kRequestTime);
+  alarm_.Set(reactor_.Now() + times_.request);
   leg_->SetReading(true);
 }
 
@@ -83,7 +85,7 @@ void AdminConnection::OnSent(Leg&, size_t) {
   }
   output_.clear();
   reader_.Begin();
-  alarm_.Set(reactor_.Now() + kIdleTime);
+  alarm_.Set(reactor_.Now() + times_.idle);
   leg_->SetReading(true);
   Read();
 }
@@ -95,7 +97,7 @@ void AdminConnection::Read() {
   for (;;) {
     const http::Read read = reader_.Next(&rest);
     if (!had && reader_.started() && read == http::Read::kNeedMore) {
-      alarm_.Set(reactor_.Now() + kRequestTime);
+      alarm_.Set(reactor_.Now() + times_.request);
     }
     if (read == http::Read::kNeedMore) break;
     if (read == http::Read::kRefused) {
@@ -181,7 +183,7 @@ void AdminConnection::Send(const admin::Reply& reply) {
                    &output_);
   // With it went what may be a password.
   request_ = {};
-  alarm_.Set(reactor_.Now() + kRequestTime);
+  alarm_.Set(reactor_.Now() + times_.request);
   leg_->Send(BytesOf(output_));
 }
 

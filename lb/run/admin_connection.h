@@ -1,11 +1,11 @@
 // One client of the management listener: HTTP/1.1 in TLS, one request at a
 // time, kept alive.
 //
-// Bounds   a body of kBodyMax bytes; a request is there kRequestTime after its
-//          first byte, and the next one kIdleTime after the last. While one is
-//          being answered nothing more is read.
+// Bounds   a body of kBodyMax bytes; a request is there Times::request after
+//          its first byte, and the next one Times::idle after the last. While
+//          one is being answered nothing more is read.
 // Errors   what is no HTTP is answered with its status and closed. A reply that
-//          is not taken in kRequestTime ends the connection.
+//          is not taken in Times::request ends the connection.
 // Threads  the reactor's.
 #ifndef LB_RUN_ADMIN_CONNECTION_H_
 #define LB_RUN_ADMIN_CONNECTION_H_
@@ -31,9 +31,11 @@ namespace ballast::run {
 class AdminConnection final : private Leg::Owner {
  public:
   static constexpr size_t kBodyMax = size_t{1} << 20;
-  static constexpr absl::Duration kRequestTime = absl::Seconds(20);
-  static constexpr absl::Duration kIdleTime = absl::Seconds(60);
 
+  struct Times {
+    absl::Duration request = absl::Seconds(20);
+    absl::Duration idle = absl::Seconds(60);
+  };
   class Handler {
    public:
     // To be answered by Answer(), now or later, unless it is gone before.
@@ -46,7 +48,7 @@ class AdminConnection final : private Leg::Owner {
   };
 
   AdminConnection(Reactor& reactor, Handler& handler, uint64_t id, UniqueFd fd,
-                  std::unique_ptr<tls::Session> tls);
+                  std::unique_ptr<tls::Session> tls, const Times& times);
   AdminConnection(const AdminConnection&) = delete;
   AdminConnection& operator=(const AdminConnection&) = delete;
 
@@ -76,6 +78,7 @@ class AdminConnection final : private Leg::Owner {
   Reactor& reactor_;
   Handler& handler_;
   const uint64_t id_;
+  const Times times_;
   Leg* leg_;  // Null: closed.
   http::RequestReader reader_;
   admin::Request request_;

@@ -189,8 +189,9 @@ void AdminServer::OnAccept(Completion completion) {
   }
   ++stats_.accepted;
   const uint64_t id = next_id_++;
-  connections_[id] = new AdminConnection(
-      *reactor_, *this, id, std::move(client), tls::Session::Server(context_));
+  connections_[id] =
+      new AdminConnection(*reactor_, *this, id, std::move(client),
+                          tls::Session::Server(context_), options_.times);
 }
 
 void AdminServer::OnRequest(AdminConnection& connection) {

@@ -50,6 +50,7 @@ class AdminServer final : private AdminConnection::Handler {
     admin::Backend* backend = nullptr;  // Outlives it.
     Log log;
     bool force_epoll = false;
+    AdminConnection::Times times = {};
   };
   struct Stats {
     uint64_t accepted = 0;
