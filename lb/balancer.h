@@ -43,6 +43,7 @@
 #include "lb/explanation.h"
 #include "lb/l7/application.h"
 #include "lb/log_record.h"
+#include "lb/persistence_entries.h"
 #include "lb/statistics.h"
 
 namespace ballast {
@@ -121,6 +122,17 @@ class Balancer {
   //   kInvalidArgument  addresses of two families
   //   kUnavailable      a thread is too busy to answer
   virtual absl::StatusOr<Explanation> Explain(const ExplainOrder& order) = 0;
+
+  // Persistence entries that `query` asks for; its cost is ListConnections()'s.
+  //   kNotFound  no such service
+  virtual absl::StatusOr<PersistenceList> ListPersistence(
+      const PersistenceQuery& query) = 0;
+  // Takes them out, and returns those it took. The partner takes those of layer
+  // 7 out too; one of layer 4 stays there until it ends by itself.
+  //   kNotFound            no such service
+  //   kFailedPrecondition  this unit stands by
+  virtual absl::StatusOr<PersistenceList> DeletePersistence(
+      const PersistenceQuery& query) = 0;
 
   // Of a pair; kFailedPrecondition without one, and as each says.
   // The partner is to take the role: active units whose partner is ready. With

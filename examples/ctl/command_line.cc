@@ -34,6 +34,7 @@ constexpr Option kOptions[] = {
     {"--without-secrets", "", "leave keys and passwords out"},
     {"--client", "ADDRESS", "only of this client, \"ADDRESS:PORT\" too"},
     {"--server", "ADDRESS", "only of this server, \"ADDRESS:PORT\" too"},
+    {"--key", "DIGEST", "only of this key, 32 hex digits"},
     {"--limit", "N", "at most so many, 1 to 1000; default 100"},
     {"--udp", "", "the client speaks UDP"},
     {"--target", "PATH", "the request's target; default /"},

@@ -36,25 +36,47 @@ std::string WithPort(absl::string_view client) {
   return address.ok() ? Endpoint{*address, 1}.ToString() : std::string(client);
 }
 
-}  // namespace
-
-absl::StatusOr<Output> ShowConnections(const Call& call) {
-  admin::proto::ConnectionQuery query;
+// Words and options that lists have in common.
+template <class Query>
+absl::Status ReadQuery(const Call& call, Query* query) {
   if (!call.arguments.empty()) {
     BALLAST_ASSIGN_OR_RETURN(const admin::proto::Status status,
                              GetStatus(call));
     BALLAST_ASSIGN_OR_RETURN(const auto* const service,
                              FindService(status, call.arguments[0]));
-    query.set_service(service->id());
+    query->set_service(service->id());
   }
-  query.set_client(std::string(call.Value("--client", "")));
-  query.set_server(std::string(call.Value("--server", "")));
+  query->set_client(std::string(call.Value("--client", "")));
   uint32_t limit = 0;
   if (!absl::SimpleAtoi(call.Value("--limit", "0"), &limit)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--limit: '", call.Value("--limit", ""), "', must be a number"));
   }
-  query.set_limit(limit);
+  query->set_limit(limit);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Output> Persistence(const Call& call, absl::string_view path) {
+  admin::proto::PersistenceQuery query;
+  BALLAST_RETURN_IF_ERROR(ReadQuery(call, &query));
+  query.set_key(std::string(call.Value("--key", "")));
+  return Ask(call, path, query, &PersistenceText);
+}
+
+}  // namespace
+
+absl::StatusOr<Output> ShowPersistence(const Call& call) {
+  return Persistence(call, "/v1/persistence");
+}
+
+absl::StatusOr<Output> DeletePersistence(const Call& call) {
+  return Persistence(call, "/v1/persistence/delete");
+}
+
+absl::StatusOr<Output> ShowConnections(const Call& call) {
+  admin::proto::ConnectionQuery query;
+  BALLAST_RETURN_IF_ERROR(ReadQuery(call, &query));
+  query.set_server(std::string(call.Value("--server", "")));
   return Ask(call, "/v1/connections", query, &ConnectionsText);
 }
 

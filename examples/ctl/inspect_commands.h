@@ -8,6 +8,8 @@
 namespace ballast::ctl {
 
 absl::StatusOr<Output> ShowConnections(const Call& call);
+absl::StatusOr<Output> ShowPersistence(const Call& call);
+absl::StatusOr<Output> DeletePersistence(const Call& call);
 absl::StatusOr<Output> ExplainClient(const Call& call);
 
 }  // namespace ballast::ctl

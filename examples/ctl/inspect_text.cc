@@ -20,6 +20,19 @@ std::string ConnectionsText(const admin::proto::Connections& connections) {
                       connections.more() ? "there are more\n" : "");
 }
 
+std::string PersistenceText(const admin::proto::PersistenceEntries& entries) {
+  TextTable table(
+      {"SERVICE", "SUB SERVICE", "MODE", "KEY", "SERVER", "EXPIRES>"});
+  for (const auto& one : entries.entries()) {
+    table.AddRow({Printable(one.service()), Printable(one.sub_service()),
+                  Printable(one.mode()), Printable(one.key()),
+                  Printable(one.server()),
+                  absl::StrCat(one.expires_in(), "s")});
+  }
+  return absl::StrCat(table.ToString(),
+                      entries.more() ? "there are more\n" : "");
+}
+
 std::string ExplanationText(const admin::proto::Explanation& explanation) {
   std::string text = absl::StrCat(explanation.server().empty()
                                       ? "refused"

@@ -9,6 +9,7 @@
 namespace ballast::ctl {
 
 std::string ConnectionsText(const admin::proto::Connections& connections);
+std::string PersistenceText(const admin::proto::PersistenceEntries& entries);
 std::string ExplanationText(const admin::proto::Explanation& explanation);
 
 }  // namespace ballast::ctl

@@ -27,6 +27,18 @@ TEST(InspectTextTest, Connections) {
             "there are more\n");
 }
 
+TEST(InspectTextTest, PersistenceEntries) {
+  admin::proto::PersistenceEntries entries;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      R"(entries { service: "192.0.2.10:80/tcp" mode: "src"
+                   key: "198.51.100.7" server: "192.0.2.21:80"
+                   expires_in: 299 })",
+      &entries));
+  EXPECT_EQ(PersistenceText(entries),
+            "SERVICE            MODE  KEY           SERVER         EXPIRES\n"
+            "192.0.2.10:80/tcp  src   198.51.100.7  192.0.2.21:80     299s\n");
+}
+
 TEST(InspectTextTest, AnExplanation) {
   admin::proto::Explanation explanation;
   ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(

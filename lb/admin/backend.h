@@ -29,6 +29,7 @@
 #include "lb/config/ballast.pb.h"
 #include "lb/connections.h"
 #include "lb/explanation.h"
+#include "lb/persistence_entries.h"
 #include "lb/statistics.h"
 
 namespace ballast::admin {
@@ -71,6 +72,11 @@ class Backend {
   virtual absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) = 0;
   virtual absl::StatusOr<Explanation> Explain(const ExplainOrder& order) = 0;
+  virtual absl::StatusOr<PersistenceList> ListPersistence(
+      const PersistenceQuery& query) = 0;
+  // Kept in the audit.
+  virtual absl::StatusOr<PersistenceList> DeletePersistence(
+      const PersistenceQuery& query, const Author& author) = 0;
 
   // Of a pair, as Balancer's; kept in the audit.
   virtual absl::Status Switchover(const Author& author) = 0;

@@ -92,6 +92,17 @@ class ExampleBackend : public Backend {
     explain_order = order;
     return explanation;
   }
+  absl::StatusOr<PersistenceList> ListPersistence(
+      const PersistenceQuery& query) override {
+    persistence_query = query;
+    return persistence;
+  }
+  absl::StatusOr<PersistenceList> DeletePersistence(
+      const PersistenceQuery& query, const Author&) override {
+    persistence_query = query;
+    ++deletes;
+    return persistence;
+  }
   absl::Status Switchover(const Author& author) override {
     Note("switchover", author);
     return absl::FailedPreconditionError("the partner is not there");
@@ -108,6 +119,9 @@ class ExampleBackend : public Backend {
   absl::StatusOr<ConnectionList> connections = ConnectionList();
   ExplainOrder explain_order;
   absl::StatusOr<Explanation> explanation = Explanation();
+  PersistenceQuery persistence_query;
+  absl::StatusOr<PersistenceList> persistence = PersistenceList();
+  int deletes = 0;
 
  private:
   void Note(absl::string_view what, const Author& author) {

@@ -63,6 +63,17 @@ class FakeBackend : public Backend {
     explain_order = order;
     return explanation;
   }
+  absl::StatusOr<PersistenceList> ListPersistence(
+      const PersistenceQuery& query) override {
+    persistence_query = query;
+    return persistence;
+  }
+  absl::StatusOr<PersistenceList> DeletePersistence(
+      const PersistenceQuery& query, const Author&) override {
+    persistence_query = query;
+    ++deletes;
+    return persistence;
+  }
   absl::Status Switchover(const Author&) override { return absl::OkStatus(); }
   absl::Status ForceUpdate(const Author&) override { return absl::OkStatus(); }
   absl::Status Resync(const Author&) override { return absl::OkStatus(); }
@@ -74,6 +85,9 @@ class FakeBackend : public Backend {
   Statistics statistics;
   ExplainOrder explain_order;
   absl::StatusOr<Explanation> explanation = Explanation();
+  PersistenceQuery persistence_query;
+  absl::StatusOr<PersistenceList> persistence = PersistenceList();
+  int deletes = 0;
   ConnectionQuery connection_query;  // The last one,
   absl::StatusOr<ConnectionList> connections =
       ConnectionList();  // and its answer.

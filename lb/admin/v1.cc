@@ -190,6 +190,24 @@ V1Reply RemoveCertificate(absl::Time, const V1Request& request,
       request.author));
 }
 
+V1Reply ShowPersistence(absl::Time, const V1Request& request,
+                        Backend* backend) {
+  return Ask(request, backend, &ListPersistence);
+}
+
+V1Reply DropPersistence(absl::Time, const V1Request& request,
+                        Backend* backend) {
+  proto::PersistenceQuery query;
+  absl::Status status = Read(request.body, &query);
+  if (status.ok()) {
+    const auto taken = DeletePersistence(query, request.author, backend);
+    if (taken.ok()) return {200, JsonOf(*taken)};
+    status = taken.status();
+  }
+  if (absl::IsInvalidArgument(status)) return V1Error(400, status.message());
+  return ReplyOf(status);
+}
+
 V1Reply Switchover(absl::Time, const V1Request& request, Backend* backend) {
   proto::Nothing nothing;
   if (const absl::Status read = Read(request.body, &nothing); !read.ok()) {
@@ -219,6 +237,8 @@ constexpr Route kRoutes[] = {
     {"/v1/history", false, User::VIEWER, &ShowHistory},
     {"/v1/connections", true, User::VIEWER, &ShowConnections},
     {"/v1/explain", true, User::VIEWER, &ShowExplanation},
+    {"/v1/persistence", true, User::VIEWER, &ShowPersistence},
+    {"/v1/persistence/delete", true, User::OPERATOR, &DropPersistence},
     {"/v1/server", true, User::OPERATOR, &OrderServer},
     {"/v1/certificates", false, User::VIEWER, &ShowCertificates},
     {"/v1/certificates", true, User::ADMIN, &UploadCertificate,

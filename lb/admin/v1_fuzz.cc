@@ -22,9 +22,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         real_servers { address: "192.0.2.21" } })");
   const std::string before = backend.configuration().SerializeAsString();
   // The first digit is the path's; an order begins with a brace: a server's.
-  constexpr absl::string_view kPaths[] = {"/v1/server", "/v1/connections",
-                                          "/v1/explain", "/v1/certificates",
-                                          "/v1/delete-certificate"};
+  constexpr absl::string_view kPaths[] = {"/v1/server",
+                                          "/v1/connections",
+                                          "/v1/explain",
+                                          "/v1/certificates",
+                                          "/v1/delete-certificate",
+                                          "/v1/persistence",
+                                          "/v1/persistence/delete"};
   absl::string_view body(reinterpret_cast<const char*>(data), size);
   size_t path = 0;
   if (!body.empty() && body[0] != '{') {

@@ -1,9 +1,12 @@
 #include "lb/admin/v1_inspect.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "io/base/status_macros.h"
@@ -106,7 +109,65 @@ std::string ScheduleOf(const config::proto::Config& config,
   return "";
 }
 
+absl::StatusOr<PersistenceQuery> Read(const proto::PersistenceQuery& query) {
+  PersistenceQuery asked;
+  BALLAST_ASSIGN_OR_RETURN(asked.service, ServiceOf(query.service()));
+  BALLAST_ASSIGN_OR_RETURN(asked.limit, LimitOf(query.limit()));
+  if (!query.client().empty()) {
+    const auto address = Address::Parse(query.client());
+    if (!address.ok()) return Not("client", query.client(), "an address");
+    asked.client = *address;
+  }
+  const bool hex =
+      query.key().size() == 32 &&
+      std::all_of(query.key().begin(), query.key().end(), absl::ascii_isxdigit);
+  if (!query.key().empty() && !hex) {
+    return Not("key", query.key(), "32 hex digits");
+  }
+  asked.key = query.key();
+  return asked;
+}
+
+proto::PersistenceEntries Shown(const PersistenceList& list) {
+  proto::PersistenceEntries answer;
+  answer.set_more(list.more);
+  for (const PersistenceRecord& record : list.entries) {
+    proto::PersistenceEntry& out = *answer.add_entries();
+    out.set_service(ServiceName(record.service.endpoint.address,
+                                record.service.endpoint.port,
+                                record.service.protocol));
+    out.set_layer7(record.layer7);
+    out.set_sub_service(record.sub_service);
+    out.set_mode(record.mode);
+    out.set_key(record.key);
+    out.set_server(record.server.ToString());
+    out.set_expires_in(
+        static_cast<uint32_t>(absl::ToInt64Seconds(record.expires_in)));
+  }
+  return answer;
+}
+
 }  // namespace
+
+absl::StatusOr<proto::PersistenceEntries> ListPersistence(
+    const proto::PersistenceQuery& query, Backend* backend) {
+  BALLAST_ASSIGN_OR_RETURN(const PersistenceQuery asked, Read(query));
+  BALLAST_ASSIGN_OR_RETURN(const PersistenceList list,
+                           backend->ListPersistence(asked));
+  return Shown(list);
+}
+
+absl::StatusOr<proto::PersistenceEntries> DeletePersistence(
+    const proto::PersistenceQuery& query, const Author& author,
+    Backend* backend) {
+  BALLAST_ASSIGN_OR_RETURN(const PersistenceQuery asked, Read(query));
+  if (!asked.service && !asked.client && asked.key.empty()) {
+    return absl::InvalidArgumentError("service, client, key: none is there");
+  }
+  BALLAST_ASSIGN_OR_RETURN(const PersistenceList list,
+                           backend->DeletePersistence(asked, author));
+  return Shown(list);
+}
 
 absl::StatusOr<proto::Connections> ListConnections(
     const proto::ConnectionQuery& query, Backend* backend) {

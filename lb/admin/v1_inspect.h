@@ -7,6 +7,7 @@
 #ifndef LB_ADMIN_V1_INSPECT_H_
 #define LB_ADMIN_V1_INSPECT_H_
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "lb/admin/backend.h"
 #include "lb/admin/v1.pb.h"
@@ -18,6 +19,12 @@ absl::StatusOr<proto::Connections> ListConnections(
 
 absl::StatusOr<proto::Explanation> Explain(const proto::ExplainOrder& order,
                                            Backend* backend);
+
+absl::StatusOr<proto::PersistenceEntries> ListPersistence(
+    const proto::PersistenceQuery& query, Backend* backend);
+absl::StatusOr<proto::PersistenceEntries> DeletePersistence(
+    const proto::PersistenceQuery& query, const Author& author,
+    Backend* backend);
 
 }  // namespace ballast::admin
 

@@ -142,6 +142,42 @@ TEST_F(V1InspectTest, AnExplanationSaysServerReasonAndSteps) {
             "400 protocol: \"sctp\", must be \"tcp\" or \"udp\"");
 }
 
+TEST_F(V1InspectTest, PersistenceEntriesAreShownAndDeleted) {
+  backend_.persistence->entries = {
+      {.service = {At("192.0.2.10:80"), Protocol::kTcp},
+       .mode = "src",
+       .key = "198.51.100.7",
+       .server = At("192.0.2.21:80"),
+       .expires_in = absl::Seconds(299)}};
+  const absl::string_view query = R"({"service": "192.0.2.10:80/tcp",
+      "client": "198.51.100.7", "limit": 7,
+      "key": "000102030405060708090a0b0c0d0e0f"})";
+  const absl::string_view answer =
+      R"({"entries":[{"service":"192.0.2.10:80/tcp","layer7":false,)"
+      R"("sub_service":"","mode":"src","key":"198.51.100.7",)"
+      R"("server":"192.0.2.21:80","expires_in":299}],"more":false})";
+  EXPECT_EQ(Post("/v1/persistence", query).json, answer);
+  const PersistenceQuery& asked = backend_.persistence_query;
+  EXPECT_EQ(asked.service,
+            (ServiceAddress{At("192.0.2.10:80"), Protocol::kTcp}));
+  EXPECT_EQ(asked.client, At("198.51.100.7:1").address);
+  EXPECT_EQ(asked.key, "000102030405060708090a0b0c0d0e0f");
+  EXPECT_EQ(asked.limit, 7u);
+
+  constexpr absl::string_view kDelete = "/v1/persistence/delete";
+  EXPECT_EQ(Outcome(kDelete, query), "403 needs role OPERATOR, not VIEWER");
+  EXPECT_EQ(backend_.deletes, 0);
+  EXPECT_EQ(Post(kDelete, query, User::OPERATOR).json, answer);
+  EXPECT_EQ(backend_.deletes, 1);
+  EXPECT_EQ(Outcome(kDelete, R"({"limit": 9})", User::OPERATOR),
+            "400 service, client, key: none is there");
+  EXPECT_EQ(Outcome(kDelete, R"({"key": "xyz"})", User::OPERATOR),
+            "400 key: \"xyz\", must be 32 hex digits");
+  EXPECT_EQ(Outcome(kDelete, R"({"client": "a:1"})", User::OPERATOR),
+            "400 client: \"a:1\", must be an address");
+  EXPECT_EQ(backend_.deletes, 1);
+}
+
 TEST_F(V1InspectTest, AQueryThatIsWrongIsToldWhereAndWhy) {
   const auto connections = [&](absl::string_view body) {
     return Outcome("/v1/connections", body);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 """Questions to a running ballastd over its own API, asked with curl: the
-connections that there are, and why a client gets the server that it gets; held
-against what real clients then see.
+connections and persistence entries that there are, and why a client gets the
+server that it gets; held against what real clients then see.
 """
 
 import base64
@@ -15,6 +15,7 @@ from network import check, check_equal
 PORT = 8444
 FOUR = f'{network.VIP}:81'
 SEVEN = f'{network.VIP}:80'
+KEPT = f'{network.VIP}:83'
 
 
 def password_hash():
@@ -32,6 +33,8 @@ def config():
           + network.service('turns', network.VIP, 82, servers)
           + network.service('seven', network.VIP, 80,
                             servers + ['l7 { }'])
+          + network.service('kept', network.VIP, 83, servers + ['l7 { }'],
+                            persistence='{ mode: SOURCE_IP timeout_s: 360 }')
           + f'management {{ enable_api: true port: {PORT} users {{ name: "bal" '
           f'role: ADMIN password_hash: "{password_hash()}" }} }}')
 
@@ -103,6 +106,42 @@ def questions_are_answered(bed):
                known['persistence']['key']),
               (server, 'persistence', network.CLIENT), f'explain: {known}')
   held.close()
+
+  # The entry, by each of what finds it; taken out, the next one has its turn.
+  for query in ({}, {'client': network.CLIENT}, {'service': f'{FOUR}/tcp'}):
+    entries = api.ask('persistence', **query)['entries']
+    check_equal([(e['mode'], e['key'], e['server']) for e in entries],
+                [('src', network.CLIENT, server)], f'entries {query}')
+  check_equal(api.ask('persistence', client='10.9.9.9')['entries'], [],
+              'entries of nobody')
+  check_equal(api.post('persistence/delete')[0], 400, 'delete everything')
+  gone = api.ask('persistence/delete', client=network.CLIENT)['entries']
+  check_equal([e['key'] for e in gone], [network.CLIENT], 'deleted')
+  check_equal(api.ask('persistence')['entries'], [], 'entries after that')
+  known = api.ask('explain', client=f'{network.CLIENT}:1', destination=FOUR)
+  check(known['reason'] == 'schedule' and known['server'] != server,
+        f'explain after that: {known}')
+
+  # The same at layer 7, where a key is a digest of what a request goes by.
+  went = server_of(bed.curl(f'http://{KEPT}/'))
+  check_equal(server_of(bed.curl(f'http://{KEPT}/')), went, 'it persists')
+  by_client = api.ask('persistence', client=network.CLIENT)['entries']
+  check_equal([(e['layer7'], e['service'], e['mode'], number_of(e['server']))
+               for e in by_client], [(True, f'{KEPT}/tcp', 'src', went)],
+              f'entries of layer 7: {by_client}')
+  known = api.ask('explain', client=f'{network.CLIENT}:1', destination=KEPT)
+  check_equal(known['reason'], 'persistence', f'explain: {known}')
+  key = by_client[0]['key']
+  check_equal([e['key'] for e in api.ask('persistence', key=key)['entries']],
+              [key], 'entries of a key')
+  check_equal([e['key'] for e in
+               api.ask('persistence/delete', key=key)['entries']],
+              [key], 'deleted by key')
+  check_equal(api.ask('persistence')['entries'], [], 'entries after that')
+  known = api.ask('explain', client=f'{network.CLIENT}:1', destination=KEPT)
+  check_equal(known['reason'], 'schedule', f'explain after that: {known}')
+  got = server_of(bed.curl(f'http://{KEPT}/'))
+  check_equal(got, number_of(known['server']), 'scheduled anew')
 
   # Whose turn it is, at layer 4 and 7: asked twice, then taken.
   for destination in (f'{network.VIP}:82', SEVEN):

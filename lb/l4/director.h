@@ -165,6 +165,14 @@ class Director {
   void List(ListCursor& cursor, uint32_t lines, const FlowFilter& filter,
             size_t count_max, std::vector<FlowView>& flows);
 
+  // As ServerChoice::List().
+  uint32_t ListPersistence(Instant now, uint32_t cursor, uint32_t count,
+                           const ServerChoice::EntryFilter& filter,
+                           size_t count_max,
+                           std::vector<ServerChoice::EntryView>& entries) {
+    return context_.choice.List(now, cursor, count, filter, count_max, entries);
+  }
+
   // Copies flows and persistence entries out, a piece at a time: starts from a
   // default cursor, fills the front of `records`, returns how many; done when
   // cursor.done.

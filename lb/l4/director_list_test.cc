@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "lb/l4/director.h"
 #include "lb/l4/director_world.h"
@@ -93,6 +94,51 @@ TEST_F(DirectorListTest, NoMoreThanAskedFor) {
 TEST_F(DirectorListTest, NotThoseOfAServiceThatIsGone) {
   world_.Configure({Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"})});
   EXPECT_THAT(List({}), SizeIs(2));
+}
+
+TEST(DirectorListPersistenceTest, EntriesAreListedAndTakenOut) {
+  auto service = Service(kVip, {"10.0.0.1:80", "10.0.0.2:80"});
+  service.persistence = {.enabled = true, .timeout = absl::Minutes(6)};
+  auto other = Service(kOtherVip, {"10.0.0.3:80"});
+  other.persistence = service.persistence;
+  World world({.services = {service, other}});
+  const auto list = [&](const ServerChoice::EntryFilter& filter,
+                        size_t count_max = 10) {
+    std::vector<ServerChoice::EntryView> entries;
+    uint32_t cursor = 0;
+    do {
+      cursor = world.director->ListPersistence(world.now, cursor, 2, filter,
+                                               count_max, entries);
+    } while (cursor != 0);
+    std::vector<std::string> texts;
+    for (const auto& entry : entries) {
+      EXPECT_EQ(entry.expires_in, absl::Minutes(6));
+      texts.push_back(absl::StrCat(
+          entry.client.ToString(), " ",
+          world.plan->service(entry.service)->config.address.ToString(), " ",
+          world.plan->server(entry.server)->endpoint.ToString()));
+    }
+    return texts;
+  };
+  world.Connect("192.0.2.7:4000", kVip);
+  world.Connect("192.0.2.8:4000", kVip);
+  world.Connect("192.0.2.7:4001", kOtherVip);
+  const std::string first = "192.0.2.7 192.0.2.10 10.0.0.1:80";
+  const std::string second = "192.0.2.8 192.0.2.10 10.0.0.2:80";
+  const std::string third = "192.0.2.7 192.0.2.11 10.0.0.3:80";
+  EXPECT_THAT(list({}), ElementsAre(first, second, third));
+  EXPECT_THAT(list({}, 1), ElementsAre(first));
+  const Address client = At("192.0.2.7:0").address;
+  EXPECT_THAT(list({.client = client}), ElementsAre(first, third));
+  const Slot slot =
+      world.plan->FindService(Protocol::kTcp, At(kVip).address, 80)->slot;
+  EXPECT_THAT(list({.service = slot}), ElementsAre(first, second));
+  EXPECT_THAT(list({.service = slot, .client = client, .erase = true}),
+              ElementsAre(first));
+  EXPECT_THAT(list({}), ElementsAre(second, third));
+  // Its client is scheduled anew: it is the first one's turn.
+  EXPECT_EQ(world.Connect("192.0.2.7:4002", kVip), At("10.0.0.1:80"));
+  EXPECT_EQ(world.Connect("192.0.2.8:4002", kVip), At("10.0.0.2:80"));
 }
 
 // What a packet waits for at most: one piece, of a million entries that all

@@ -160,6 +160,24 @@ class ServerChoice {
   // False: no such service or server, it has expired, or there is no room.
   bool Import(Instant now, const FlowRecord& record);
 
+  // Entries as they are shown. What is not set in a filter is any.
+  struct EntryFilter {
+    Slot service = kNoSlot;
+    std::optional<Address> client;
+    bool erase = false;  // What passes is taken out.
+  };
+  struct EntryView {
+    Address client;
+    Slot service = kNoSlot;
+    Slot server = kNoSlot;
+    absl::Duration expires_in;
+  };
+  // Adds those among the next `count` places after `cursor` (0 to begin), until
+  // there are `count_max`; the next cursor, 0 at the end.
+  uint32_t List(Instant now, uint32_t cursor, uint32_t count,
+                const EntryFilter& filter, size_t count_max,
+                std::vector<EntryView>& entries);
+
   // -- The partner (server_templates.cc) ------------------------------------
   // `packets` of a client's connection to `server`, which made or followed a
   // persistence entry: the entry's record if that is worth one by now.

@@ -1,7 +1,9 @@
-// ServerChoice: what would be chosen, with nothing changed.
+// ServerChoice as it is shown: what would be chosen, and its entries.
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "lb/l4/persistence_key.h"
 #include "lb/l4/server_choice.h"
 #include "sched/source_hash_table.h"
 
@@ -53,6 +55,26 @@ std::string ServerChoice::ObstacleOf(const PlanServer& server) const {
                         " connections");
   }
   return "";
+}
+
+uint32_t ServerChoice::List(Instant now, uint32_t cursor, uint32_t count,
+                            const EntryFilter& filter, size_t count_max,
+                            std::vector<EntryView>& entries) {
+  return store_.Walk(cursor, count, [&](const persist::Entry& entry) {
+    if (entries.size() >= count_max || entry.expires() <= now) return false;
+    const PlanServer* server = ServerOf(*plan_, entry);
+    if (server == nullptr) return false;
+    const PlanService& service = *plan_->service(server->service);
+    const persist::SourceKey key = store_.KeyOf(entry);
+    if (key.service != TagOf(service) ||
+        (filter.service != kNoSlot && filter.service != service.slot) ||
+        (filter.client.has_value() && *filter.client != key.client)) {
+      return false;
+    }
+    entries.push_back(
+        {key.client, service.slot, server->slot, entry.expires() - now});
+    return filter.erase;
+  });
 }
 
 }  // namespace ballast::l4

@@ -44,6 +44,15 @@ class FakeBalancer : public Balancer {
   absl::StatusOr<Explanation> Explain(const ExplainOrder&) override {
     return Explanation();
   }
+  absl::StatusOr<PersistenceList> ListPersistence(
+      const PersistenceQuery&) override {
+    return PersistenceList();
+  }
+  absl::StatusOr<PersistenceList> DeletePersistence(
+      const PersistenceQuery&) override {
+    if (!act_status.ok()) return act_status;
+    return PersistenceList{.entries = {{}, {}}};
+  }
   absl::Status Switchover() override { return act_status; }
   absl::Status Resync() override { return act_status; }
   absl::Status OfferConfig(uint64_t generation, std::vector<uint8_t> shared,

@@ -88,6 +88,10 @@ class Manager : public admin::Backend {
   absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) override;
   absl::StatusOr<Explanation> Explain(const ExplainOrder& order) override;
+  absl::StatusOr<PersistenceList> ListPersistence(
+      const PersistenceQuery& query) override;
+  absl::StatusOr<PersistenceList> DeletePersistence(
+      const PersistenceQuery& query, const admin::Author& author) override;
   absl::Status Switchover(const admin::Author& author) override;
   absl::Status ForceUpdate(const admin::Author& author) override;
   absl::Status Resync(const admin::Author& author) override;

@@ -137,6 +137,27 @@ absl::StatusOr<ConnectionList> Manager::ListConnections(
   return balancer_->ListConnections(query);
 }
 
+absl::StatusOr<PersistenceList> Manager::ListPersistence(
+    const PersistenceQuery& query) {
+  return balancer_->ListPersistence(query);
+}
+
+absl::StatusOr<PersistenceList> Manager::DeletePersistence(
+    const PersistenceQuery& query, const admin::Author& author) {
+  absl::StatusOr<PersistenceList> taken = balancer_->DeletePersistence(query);
+  std::string what = "delete persistence entries";
+  if (taken.ok()) absl::StrAppend(&what, ": ", taken->entries.size());
+  if (query.service.has_value()) {
+    absl::StrAppend(&what, " of ", query.service->endpoint.ToString());
+  }
+  if (query.client.has_value()) {
+    absl::StrAppend(&what, " for ", query.client->ToString());
+  }
+  if (!query.key.empty()) absl::StrAppend(&what, " for key ", query.key);
+  (void)Audit(RecordOf(what, author), taken.status());
+  return taken;
+}
+
 absl::StatusOr<Explanation> Manager::Explain(const ExplainOrder& order) {
   return balancer_->Explain(order);
 }

@@ -44,6 +44,7 @@
 #include "lb/run/proxy_statistics.h"
 #include "lb/run/proxy_thread.h"
 #include "lb/run/proxy_tls.h"
+#include "persist/key.h"
 #include "persist/key_store.h"
 
 namespace ballast::run {
@@ -89,6 +90,8 @@ class Proxies {
   // its own at once, some ms with 65536. False: one did not in time.
   bool List(const ConnectionQuery& query, size_t wanted, Instant deadline,
             std::vector<ConnectionRecord>* records) const;
+  // The key of a client's address, in any of its tables; nullopt: no services.
+  std::optional<persist::Digest> KeyOf(const Address& client) const;
   // Before the end: nobody is accepted any more, and connections end when what
   // is under way on them is complete, streams by themselves. left(): all have.
   void Leave();

@@ -179,6 +179,14 @@ std::optional<absl::StatusOr<Explanation>> Proxies::Explain(
   return *std::move(first);
 }
 
+std::optional<persist::Digest> Proxies::KeyOf(const Address& client) const {
+  if (services_.empty()) return std::nullopt;
+  // All plans have the same secret.
+  const std::string bytes(client.bytes().begin(), client.bytes().end());
+  return persist::DigestOf(services_.begin()->second.plan->secret,
+                           {persist::Mode::kSourceIp, bytes});
+}
+
 bool Proxies::Has(const ServiceAddress& service) const {
   return service.protocol == Protocol::kTcp &&
          services_.contains({service.endpoint.address, service.endpoint.port});

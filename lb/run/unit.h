@@ -48,6 +48,10 @@ class Unit : public Balancer, private Partner::Owner {
   absl::StatusOr<ConnectionList> ListConnections(
       const ConnectionQuery& query) override;
   absl::StatusOr<Explanation> Explain(const ExplainOrder& order) override;
+  absl::StatusOr<PersistenceList> ListPersistence(
+      const PersistenceQuery& query) override;
+  absl::StatusOr<PersistenceList> DeletePersistence(
+      const PersistenceQuery& query) override;
   int fd() override { return reactor_->fd(); }
   void RunOnce() override;
   void Run() override { reactor_->Run(); }
@@ -98,11 +102,20 @@ class Unit : public Balancer, private Partner::Owner {
   // Gives the entries of the key store the names of the configuration.
   void NameEntries();
 
+  // The tables of the key store, by the configuration's names.
+  std::vector<L7Sync::Table> KeyTables() const;
   // -- Questions (unit_inspect.cc) --------------------------------------------
   // Null: no such service of layer 4.
   const l4::PlanService* FindL4(const ServiceAddress& key) const;
   // Where a client's connections are; nullopt: any's.
   std::vector<size_t> LanesOf(const std::optional<Endpoint>& client) const;
+  // Both lists of entries; `erase`: takes them out.
+  absl::StatusOr<PersistenceList> FindPersistence(const PersistenceQuery& query,
+                                                  bool erase);
+  bool FindEntries(Lane& lane, const l4::ServerChoice::EntryFilter& filter,
+                   size_t wanted, Instant deadline, PersistenceList* list);
+  bool FindKeys(const PersistenceQuery& query, bool erase, size_t wanted,
+                Instant deadline, PersistenceList* list);
   // False: it did not answer in time.
   bool ListLane(Lane& lane, const l4::FlowFilter& filter, size_t wanted,
                 Instant deadline, ConnectionList* list);

@@ -59,7 +59,10 @@ absl::Status Unit::OpenPair() {
 }
 
 void Unit::NameEntries() {
-  if (l7_sync_ == nullptr) return;
+  if (l7_sync_ != nullptr) l7_sync_->SetTables(MonotonicNow(), KeyTables());
+}
+
+std::vector<L7Sync::Table> Unit::KeyTables() const {
   std::vector<L7Sync::Table> tables;
   if (proxies_ != nullptr) proxies_->AddTables(tables);
   for (l4::Slot slot = 0; slot < plan_->service_slots(); ++slot) {
@@ -73,7 +76,7 @@ void Unit::NameEntries() {
       table.servers.emplace_back(server.endpoint, l4::KeyServerOf(server));
     }
   }
-  l7_sync_->SetTables(MonotonicNow(), tables);
+  return tables;
 }
 
 l4::SyncOptions Unit::MakeSyncOptions() const {
