@@ -116,6 +116,7 @@ size_t Director::Export(Instant now, ha::StateTable::Cursor& cursor,
 uint32_t Director::ExportUnbound(Instant now, uint32_t cursor, bool only_untold,
                                  size_t& count,
                                  std::span<ha::SyncRecord> records) {
+  if (context_.teller.options().shared) return 0;  // All of it is theirs.
   return context_.unbound.Walk(cursor, records.size(), [&](Unbound& unbound) {
     // Templates here came from the partner.
     if (only_untold && (unbound.record.kind != Kind::kConnection ||
@@ -263,7 +264,7 @@ void Director::ApplyGone(const ha::SyncRecord& record,
   ha::SyncRecord key = record;
   key.kind = Kind::kConnection;
   if (context_.unbound.Find(key) == nullptr) return;
-  if (context_.active) {
+  if (context_.active && !context_.teller.options().shared) {
     ++counts.stale;
     return;
   }
@@ -275,9 +276,10 @@ void Director::ApplyGone(const ha::SyncRecord& record,
 
 void Director::KeepUnbound(Instant now, const ha::SyncRecord& record,
                            ha::ApplyCounts& counts) {
+  const bool shared = context_.teller.options().shared;
   Unbound* unbound = context_.unbound.Find(record);
   if (unbound != nullptr) {
-    if (context_.active &&
+    if (context_.active && !shared &&
         (!record.has_detail ||
          record.idle_ms >= ClockMs(now) - unbound->last_seen_ms)) {
       ++counts.stale;
@@ -306,7 +308,7 @@ void Director::KeepUnbound(Instant now, const ha::SyncRecord& record,
     unbound->record.client_packets =
         context_.teller.options().settings.threshold;
   }
-  if (record.kind != Kind::kConnection) return;
+  if (record.kind != Kind::kConnection || shared) return;
   if (context_.teller.telling()) {
     context_.teller.Tell(unbound->told_epoch, unbound->record);
   } else {

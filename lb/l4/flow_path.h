@@ -228,6 +228,8 @@ class FlowPath {
   // Packets from the client that the table has counted: worth a record?
   void Ask(Instant now, Entry& entry, uint32_t count_before);
   void TellNow(Entry& entry);
+  void TellSynced(Entry& entry, const ha::SyncRecord& record);
+  bool IsTheirs(const Entry& entry) const;
   bool IsExported(const Entry& entry, bool only_untold) const;
   // The first packet of a synced flow.
   void Awake(Entry& entry);

@@ -10,7 +10,7 @@
 //       says how to forward (§8.2/4)
 //   P5  packet count = our threshold, last state sent = the record's (§8.2/7)
 //   P6  ours: while active, what we have is only changed by a record of
-//       something seen later than ours
+//       something seen later than ours; but see SyncOptions::shared
 #include <algorithm>
 #include <utility>
 
@@ -126,7 +126,7 @@ void FlowPath<A>::MarkExported() {
 // hand-over: its next packet comes to the partner.
 template <typename A>
 bool FlowPath<A>::IsExported(const Entry& entry, bool only_untold) const {
-  if (entry.Has(kReset) || entry.Has(kBeside) ||
+  if (entry.Has(kReset) || entry.Has(kBeside) || IsTheirs(entry) ||
       !context_.servers[entry.server_slot].valid) {
     return false;
   }
@@ -156,7 +156,7 @@ bool FlowPath<A>::Apply(Instant now, const ha::SyncRecord& record,
   const auto found = table_.Find(TupleOf<A>(record));
   if (found && found.direction == PacketDirection::kFromClient) {
     Entry& entry = *found.connection;
-    if (context_.active &&  // P6
+    if (context_.active && !IsTheirs(entry) &&  // P6
         (!record.has_detail ||
          record.idle_ms >= ClockMs(now) - entry.last_seen_ms)) {
       ++counts.stale;
@@ -182,11 +182,7 @@ bool FlowPath<A>::Apply(Instant now, const ha::SyncRecord& record,
     return true;
   }
   ++counts.created;
-  if (context_.teller.telling()) {
-    TellNow(*entry);
-  } else {
-    context_.teller.MarkTold(entry->told_epoch, record);
-  }
+  TellSynced(*entry, record);
   return true;
 }
 
@@ -262,12 +258,24 @@ void FlowPath<A>::Update(Instant now, Entry& entry,
     SetActive(entry, (record.flags & ha::kInactive) == 0);
   }
   table_.Reschedule(&entry, TimeoutMs(entry));
+  TellSynced(entry, record);
+  Tell(FlowEvent::kChanged, entry);
+}
+
+// Whether the peer has it, and nothing of it was seen here.
+template <typename A>
+bool FlowPath<A>::IsTheirs(const Entry& entry) const {
+  return context_.teller.options().shared && entry.Has(kSynced);
+}
+
+template <typename A>
+void FlowPath<A>::TellSynced(Entry& entry, const ha::SyncRecord& record) {
+  if (IsTheirs(entry)) return;
   if (context_.teller.telling()) {
     TellNow(entry);
   } else {
     context_.teller.MarkTold(entry.told_epoch, record);
   }
-  Tell(FlowEvent::kChanged, entry);
 }
 
 template <typename A>
@@ -275,7 +283,7 @@ bool FlowPath<A>::ApplyGone(const ha::SyncRecord& record,
                             ha::ApplyCounts& counts) {
   const auto found = table_.Find(TupleOf<A>(record));
   if (!found || found.direction != PacketDirection::kFromClient) return false;
-  if (context_.active) {  // P6
+  if (context_.active && !IsTheirs(*found.connection)) {  // P6
     ++counts.stale;
     return true;
   }
@@ -333,6 +341,9 @@ void FlowPath<A>::KeepUnbound(Entry& entry) {
   template ha::SyncRecord FlowPath<A>::RecordOf(const Connection<A>&) const;  \
   template void FlowPath<A>::TellNow(Connection<A>&);                         \
   template bool FlowPath<A>::IsExported(const Connection<A>&, bool) const;    \
+  template bool FlowPath<A>::IsTheirs(const Connection<A>&) const;            \
+  template void FlowPath<A>::TellSynced(Connection<A>&,                       \
+                                        const ha::SyncRecord&);               \
   template void FlowPath<A>::Ask(Instant, Connection<A>&, uint32_t);          \
   template uint32_t FlowPath<A>::Export(Instant, uint32_t, bool, size_t&,     \
                                         std::span<ha::SyncRecord>);           \

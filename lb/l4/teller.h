@@ -36,6 +36,10 @@ struct SyncOptions {
   // no such record.
   bool gone = true;
   TemplateRule templates = TemplateRule::kWhenOld;
+  // With a peer that has no roles, which tells its own connections while we
+  // tell ours (conntrackd). What it told is its own until a packet of it comes
+  // here: not told, and changed or ended by its word though we are active.
+  bool shared = false;
 };
 
 class Teller {
