@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "io/base/address.h"
 #include "io/base/flow_key.h"
 #include "lb/config/model.h"
@@ -129,6 +130,38 @@ struct PairStatistics {
   std::vector<std::pair<std::string, uint64_t>> refused_by_reason;
 };
 
+// Connections shared with a conntrackd (connection_sync); `enabled` alone, if
+// it is not.
+struct ConnectionSyncStatistics {
+  bool enabled = false;
+  bool peer_heard = false;  // Of late; in mode ALARM ever.
+  // Bytes, as the kernel gave them.
+  uint64_t send_buffer = 0;
+  uint64_t receive_buffer = 0;
+  uint64_t entries_sent = 0;
+  uint64_t entries_received = 0;
+  // What became of those received: connections made, changed, ended; left
+  // alone, since they are ours by now; of no server that is configured here.
+  uint64_t created = 0;
+  uint64_t updated = 0;
+  uint64_t removed = 0;
+  uint64_t stale = 0;
+  uint64_t unbound = 0;
+  // Mode FTFW: connections whose last news the peer has not acknowledged, and
+  // since when.
+  uint64_t lag = 0;
+  absl::Duration lag_age = absl::ZeroDuration();
+  uint64_t repeated = 0;  // Sent again, as the peer asked.
+  uint64_t lost = 0;      // Numbers that did not come from the peer in order.
+  uint64_t peer_starts = 0;
+  uint64_t overflow = 0;     // What full queues dropped; all is told anew then.
+  uint64_t send_failed = 0;  // Datagrams the kernel did not take.
+  // Messages that were no good, and connections that no service here could
+  // have; by reason those that occurred.
+  uint64_t refused = 0;
+  std::vector<std::pair<std::string, uint64_t>> refused_by_reason;
+};
+
 struct Statistics {
   std::vector<ServiceStatistics> services;
   uint64_t frames_received = 0;
@@ -156,6 +189,7 @@ struct Statistics {
   uint64_t generation = 0;
   bool active = false;
   PairStatistics pair;
+  ConnectionSyncStatistics connection_sync;
 };
 
 // The host itself, whatever else runs on it; as it was over the last interval.

@@ -136,6 +136,15 @@ constexpr UnitParameter kParameters[] = {
     YesNo(Flag("vmac", "ha.virtual_mac")),
     YesNo(Flag("halinkfailreboot", "ha.hard_reboot_on_link_failure")),
 
+    // Connections shared with a conntrackd.
+    YesNo(Flag("connsync_enable", "connection_sync.enable")),
+    {Text("connsync_interface", "connection_sync.interface")},
+    {Text("connsync_local", "connection_sync.local")},
+    {Text("connsync_peer", "connection_sync.peer")},
+    Count(Number("connsync_port", "connection_sync.port", 1, 65535, 3780)),
+    Count(Number("connsync_sndbuf", "connection_sync.send_buffer", 1, 2147483647, 65536)),
+    Count(Number("connsync_rcvbuf", "connection_sync.receive_buffer", 1, 2147483647, 65536)),
+
     // All services.
     Count(Number("conntimeout", "connection_timeout_s", 0, 86400, 660)),
     YesNo(Flag("transparent", "l7.transparent")),

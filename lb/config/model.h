@@ -24,6 +24,7 @@
 #include "absl/time/time.h"
 #include "io/base/address.h"
 #include "io/base/flow_key.h"
+#include "lb/config/connection_sync.h"
 #include "lb/config/ha_model.h"
 #include "lb/config/l7_model.h"
 #include "lb/config/server_pool.h"
@@ -144,6 +145,8 @@ struct Model {
   absl::Duration statistics_period = absl::Seconds(10);  // Zero: none.
   HistoryLimits history;
   HighAvailability ha;
+  // Unset: not enabled.
+  std::optional<ConnectionSync> connection_sync;
   L7Settings l7;
   std::vector<VirtualService> services;
 

@@ -38,6 +38,7 @@ constexpr absl::string_view kPerUnit[] = {
     "ha.wire",
     "ha.plain",
     "ha.realtime_priority",
+    "connection_sync",
     "management.address",
     "management.port",
     "management.certificate_file",

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "lb/config/validate_adaptive.h"
 #include "lb/config/validate_certificates.h"
+#include "lb/config/validate_connection_sync.h"
 #include "lb/config/validate_follow.h"
 #include "lb/config/validate_ha.h"
 #include "lb/config/validate_l7.h"
@@ -257,6 +258,7 @@ Validated Validate(const proto::Config& config, uint64_t generation) {
   ValidateFollow(config, *model, problems);
   ValidateFloating(config, *model, problems);
   ValidateHa(config, *model, problems);
+  ValidateConnectionSync(config.connection_sync(), *model, problems);
   RefuseOwnAddresses(*model, problems);
   RefuseCollisions(config, *model, problems);
   ValidateHashKey(config, *model, problems);

@@ -20,34 +20,6 @@ bool IsHostOf(const Prefix& network, const Address& address) {
   return host != 0 && host != mask;
 }
 
-// False: reported, or empty and not required.
-bool ValidateOwnAddress(const std::string& path, const std::string& text,
-                        bool required, Prefix& own, Problems& problems) {
-  if (text.empty()) {
-    if (required) problems.Error(path, "is required");
-    return false;
-  }
-  const auto prefix = Prefix::Parse(text);
-  if (!prefix.ok() || text.find('/') == std::string::npos) {
-    problems.Error(path, absl::StrCat(Quoted(text),
-                                      ", must be an address and the length of "
-                                      "its prefix, \"192.0.2.2/24\""));
-    return false;
-  }
-  if (!ValidateHost(path, prefix->address.ToString(),
-                    /*link_local_allowed=*/true, problems)) {
-    return false;
-  }
-  if (!IsHostOf(*prefix, prefix->address)) {
-    problems.Error(path, absl::StrCat(Quoted(text),
-                                      ", must be a host's address, not its "
-                                      "network's or broadcast"));
-    return false;
-  }
-  own = *prefix;
-  return true;
-}
-
 void ValidatePartner(const std::string& path, const std::string& text,
                      bool required, bool own_known, HaLink& link,
                      Problems& problems) {
@@ -100,6 +72,33 @@ void RefuseRepeatedLinks(const std::vector<HaLink>& links, Problems& problems) {
 }
 
 }  // namespace
+
+bool ValidateOwnAddress(const std::string& path, const std::string& text,
+                        bool required, Prefix& own, Problems& problems) {
+  if (text.empty()) {
+    if (required) problems.Error(path, "is required");
+    return false;
+  }
+  const auto prefix = Prefix::Parse(text);
+  if (!prefix.ok() || text.find('/') == std::string::npos) {
+    problems.Error(path, absl::StrCat(Quoted(text),
+                                      ", must be an address and the length of "
+                                      "its prefix, \"192.0.2.2/24\""));
+    return false;
+  }
+  if (!ValidateHost(path, prefix->address.ToString(),
+                    /*link_local_allowed=*/true, problems)) {
+    return false;
+  }
+  if (!IsHostOf(*prefix, prefix->address)) {
+    problems.Error(path, absl::StrCat(Quoted(text),
+                                      ", must be a host's address, not its "
+                                      "network's or broadcast"));
+    return false;
+  }
+  own = *prefix;
+  return true;
+}
 
 std::string LinkPath(size_t index) {
   return absl::StrCat("ha.links[", index, "]");

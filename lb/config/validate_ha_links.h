@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "io/base/address.h"
 #include "lb/config/ballast.pb.h"
 #include "lb/config/ha_model.h"
 #include "lb/config/problems.h"
@@ -17,6 +18,11 @@ inline constexpr int kHaLinksMax = 16;
 
 // "ha.links[1]".
 std::string LinkPath(size_t index);
+
+// An address and the length of its network's prefix, "192.0.2.2/24", a host's.
+// False: reported, or empty and not required.
+bool ValidateOwnAddress(const std::string& path, const std::string& text,
+                        bool required, Prefix& own, Problems& problems);
 
 // Fills ha.links; the mode is there.
 void ValidateHaLinks(const proto::HighAvailability& from, HighAvailability& ha,

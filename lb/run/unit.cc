@@ -116,7 +116,10 @@ absl::Status Unit::Start() {
     reactor_->Poll(&packets_op_, lanes_[0]->fd(), POLLIN);
     reactor_->Timeout(&packet_tick_, MonotonicNow());
   }
-  return active_ ? absl::OkStatus() : OpenPair();
+  table_ = std::make_unique<LanesStateTable>(lanes_);
+  table_->SetSteering(network_->Steering(*model_));
+  if (!active_) BALLAST_RETURN_IF_ERROR(OpenPair());
+  return OpenConnectionSync(*model_);
 }
 
 Unit::~Unit() {
@@ -250,6 +253,7 @@ absl::Status Unit::ApplyAny(std::shared_ptr<const config::Model> model) {
   ReadNetwork();  // Addresses may have been added for this configuration.
   BALLAST_ASSIGN_OR_RETURN(auto plan, BuildPlan(model));
   BALLAST_RETURN_IF_ERROR(ApplyToProxies(*model));
+  BALLAST_RETURN_IF_ERROR(ApplyConnectionSync(*model));
   plan_ = std::move(plan);
   model_ = std::move(model);
   source_key_ = model_->hash_key.value_or(source_key_);
@@ -389,6 +393,9 @@ Statistics Unit::GetStatistics() const {
   statistics.persistence_keys_refused = key_store_->stats().refused_full;
   statistics.active = active_;
   if (partner_ != nullptr) partner_->Collect(&statistics.pair);
+  if (connection_sync_ != nullptr) {
+    connection_sync_->Collect(&statistics.connection_sync);
+  }
   if (l7_sync_ != nullptr) {
     PairStatistics& pair = statistics.pair;
     pair.l7_told = l7_sync_->stats().told;

@@ -20,6 +20,7 @@
 #include "lb/l4/address_claim.h"
 #include "lb/l4/plan.h"
 #include "lb/log_record.h"
+#include "lb/run/conntrack_link.h"
 #include "lb/run/health_checker.h"
 #include "lb/run/l7_sync.h"
 #include "lb/run/lane.h"
@@ -120,6 +121,12 @@ class Unit : public Balancer, private Partner::Owner {
   bool ListLane(Lane& lane, const l4::FlowFilter& filter, size_t wanted,
                 Instant deadline, ConnectionList* list);
 
+  // -- Connections shared with a conntrackd (unit_connection_sync.cc) ---------
+  // As `model` says; while running, too. What cannot be had leaves the old.
+  absl::Status ApplyConnectionSync(const config::Model& model);
+  absl::Status OpenConnectionSync(const config::Model& model);
+  void CloseConnectionSync();
+
   // -- What outlives the process (unit_files.cc; Shutdown() too) --------------
   absl::Status ReadKeys();
   // A source key that the configuration does not have, for the next start.
@@ -193,6 +200,7 @@ class Unit : public Balancer, private Partner::Owner {
   std::unique_ptr<LanesStateTable> table_;
   std::unique_ptr<L7Sync> l7_sync_;  // With l7_updates.
   std::unique_ptr<Partner> partner_;
+  std::unique_ptr<ConntrackLink> connection_sync_;  // If enabled.
   std::atomic<int64_t> lease_ns_{0};
   std::vector<uint64_t> beats_;
   std::map<std::string, bool> had_carrier_;  // Of every configured interface.

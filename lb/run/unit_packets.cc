@@ -55,10 +55,10 @@ absl::Status Unit::MakeLanes() {
       director.SetHealthy(now, server.slot, server.up);
       director.SetWeight(server.slot, server.weight);
     }
+    director.SetSync(MakeSyncOptions());
     if (active_) {
       director.SetActive(now, true, options_.claim_at_once);
     } else {
-      director.SetSync(MakeSyncOptions());
       director.SetFollowing(now, HearsEnds());
     }
   }
@@ -81,12 +81,12 @@ absl::Status Unit::MakeLanes() {
       address_news_.insert(address_news_.end(), news.begin(), news.end());
       reactor_->Wake();
     };
+    hooks.on_changes = [this, &has = lanes_[i]->has_changes()] {
+      if (has.exchange(true)) return;
+      changes_heard_ = true;
+      reactor_->Wake();
+    };
     if (!active_) {
-      hooks.on_changes = [this, &has = lanes_[i]->has_changes()] {
-        if (has.exchange(true)) return;
-        changes_heard_ = true;
-        reactor_->Wake();
-      };
       hooks.lease_ns = &lease_ns_;
       hooks.clock = MonotonicNow;
     }

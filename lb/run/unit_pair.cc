@@ -17,8 +17,6 @@
 namespace ballast::run {
 
 absl::Status Unit::OpenPair() {
-  table_ = std::make_unique<LanesStateTable>(lanes_);
-  table_->SetSteering(network_->Steering(*model_));
   const config::HighAvailability& ha = model_->ha;
   std::string takes_over;
   if (ha.plain.has_value()) {
@@ -82,6 +80,13 @@ std::vector<L7Sync::Table> Unit::KeyTables() const {
 l4::SyncOptions Unit::MakeSyncOptions() const {
   const auto& plain = model_->ha.plain;
   l4::SyncOptions options{.settings = model_->ha.l4_sync};
+  if (model_->connection_sync.has_value()) {
+    // As conntrackd: when it is established, when its state changes, and before
+    // its timeout there runs out.
+    options.settings = {.threshold = 0, .period = 0, .refresh_s = 3600};
+    options.shared = true;
+    return options;
+  }
   if (!plain.has_value()) return options;
   options.gone = false;
   options.templates = plain->ipvs_version == 1 ? l4::TemplateRule::kEachPacket
@@ -89,7 +94,10 @@ l4::SyncOptions Unit::MakeSyncOptions() const {
   return options;
 }
 
-void Unit::ClosePair() { partner_.reset(); }
+void Unit::ClosePair() {
+  connection_sync_.reset();
+  partner_.reset();
+}
 
 absl::Status Unit::HasPair(const char* what) const {
   if (partner_ != nullptr) return absl::OkStatus();
@@ -122,11 +130,12 @@ bool Unit::OnlyOwnPartDiffers(const config::Model& model) const {
 }
 
 void Unit::ApplyToPair() {
-  if (partner_ == nullptr) return;
   table_->SetSteering(network_->Steering(*model_));
-  if (const auto status = partner_->Apply(*model_); !status.ok()) {
-    log_({LogLevel::kError, "pair_keys_refused",
-          absl::StrCat("keys not changed: ", status.message())});
+  if (partner_ != nullptr) {
+    if (const auto status = partner_->Apply(*model_); !status.ok()) {
+      log_({LogLevel::kError, "pair_keys_refused",
+            absl::StrCat("keys not changed: ", status.message())});
+    }
   }
   for (const auto& lane : lanes_) {
     const bool called = lane->Call(
@@ -157,6 +166,8 @@ void Unit::SetActive(bool active) {
     }
   }
   network_->SetFloating(*model_, active);
+  if (connection_sync_ == nullptr) return;
+  active ? connection_sync_->Lead() : connection_sync_->Follow();
 }
 
 void Unit::Reannounce() {
@@ -258,6 +269,10 @@ absl::Status Unit::Switchover() {
 }
 
 absl::Status Unit::Resync() {
+  if (connection_sync_ != nullptr) {
+    connection_sync_->Resync();
+    return absl::OkStatus();
+  }
   BALLAST_RETURN_IF_ERROR(HasPair("resync"));
   return partner_->Resync();
 }
