@@ -21,10 +21,11 @@ using Counts = std::vector<std::pair<std::string, uint64_t>>;
 std::pair<std::string, uint64_t> Growth(const Counts& before,
                                         const Counts& now) {
   std::pair<std::string, uint64_t> grown;
-  for (const auto& [reason, count] : now) {
-    const auto it =
-        std::find_if(before.begin(), before.end(),
-                     [&](const auto& one) { return one.first == reason; });
+  for (const auto& counted : now) {
+    const auto& [reason, count] = counted;
+    const auto it = std::find_if(
+        before.begin(), before.end(),
+        [&](const auto& one) { return one.first == counted.first; });
     const uint64_t had = it == before.end() ? 0 : it->second;
     if (count <= had) continue;
     absl::StrAppend(&grown.first, grown.first.empty() ? "" : " ", reason, "=",

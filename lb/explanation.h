@@ -34,23 +34,25 @@ struct ExplainOrder {
   std::optional<Request> request;
 };
 
+// The persistence entry that a client has.
+struct ExplainedEntry {
+  std::string mode;  // "src", "cookie": persist/mode.h.
+  // The client's address, or hex digits of the digest that is kept of it.
+  std::string key;
+  std::optional<Endpoint> server;  // None: it has gone.
+  absl::Duration expires_in;
+  bool followed = false;
+};
+
 struct Explanation {
   std::optional<ServiceAddress> service;  // As configured.
   bool layer7 = false;
   std::string sub_service;
   // That is there already.
   std::optional<ConnectionRecord> connection;
-  struct Persistence {
-    std::string mode;  // "src", "cookie": persist/mode.h.
-    // The client's address, or hex digits of the digest that is kept of it.
-    std::string key;
-    std::optional<Endpoint> server;  // None: it has gone.
-    absl::Duration expires_in;
-    bool followed = false;
-  };
-  std::optional<Persistence> persistence;  // The entry, if there is one.
-  std::optional<uint32_t> slot;            // Of schedule SH, 0 to 4095.
-  std::optional<Endpoint> server;          // None: refused.
+  std::optional<ExplainedEntry> persistence;
+  std::optional<uint32_t> slot;    // Of schedule SH, 0 to 4095.
+  std::optional<Endpoint> server;  // None: refused.
   std::optional<Endpoint> source;  // Whom the server sees, if not the client.
   // With a server: "connection", "persistence", "schedule", "sorry_server" or
   // "stateless" (the table is full; by hash). Without: at layer 4 the reason of

@@ -103,11 +103,11 @@ TEST_F(V1InspectTest, AnEmptyQueryIsForTheFirstHundred) {
 TEST_F(V1InspectTest, AnExplanationSaysServerReasonAndSteps) {
   backend_.explanation = Explanation{
       .service = ServiceAddress{At("192.0.2.10:80"), Protocol::kTcp},
-      .persistence = Explanation::Persistence{.mode = "src",
-                                              .key = "198.51.100.7",
-                                              .server = At("192.0.2.21:80"),
-                                              .expires_in = absl::Seconds(299),
-                                              .followed = true},
+      .persistence = ExplainedEntry{.mode = "src",
+                                    .key = "198.51.100.7",
+                                    .server = At("192.0.2.21:80"),
+                                    .expires_in = absl::Seconds(299),
+                                    .followed = true},
       .server = At("192.0.2.21:80"),
       .reason = "persistence",
       .steps = {"one", "two"}};

@@ -22,7 +22,7 @@ std::string TextOf(const PlanServer* server) {
 void SayEntry(Instant now, absl::string_view mode, std::string key,
               const PlanServer* server, Instant expires, persist::Follow follow,
               Explanation* out) {
-  Explanation::Persistence& entry = out->persistence.emplace();
+  ExplainedEntry& entry = out->persistence.emplace();
   entry.mode = std::string(mode);
   entry.key = std::move(key);
   if (server != nullptr) entry.server = server->endpoint;

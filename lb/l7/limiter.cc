@@ -102,7 +102,8 @@ std::optional<LimitRefusal> LimitedService::WouldRefuse(Instant now,
   for (const bool asks : {false, true}) {
     if (asks && !request) break;
     for (size_t i = 0; i < std::size(levels); ++i) {
-      const auto& [domain, of_client] = levels[i];
+      const Limiter::Domain& domain = levels[i].domain;
+      const bool of_client = levels[i].of_client;
       const LiveLimit& limit = of_client ? domain.client : domain.all;
       const auto look = [&](const TrafficMeter& meter) {
         size_t kind = kFull;

@@ -101,7 +101,7 @@ class ServiceExplainer {
                                     persist::ModeName(served.persistence.mode),
                                     ": nothing to go by, or no entry of it"));
     }
-    Explanation::Persistence& entry = out_->persistence.emplace();
+    ExplainedEntry& entry = out_->persistence.emplace();
     entry.mode = std::string(persist::ModeName(seen.entry->kind));
     const std::array<uint8_t, 16> digest = seen.entry->id.digest.bytes();
     entry.key = absl::BytesToHexString(
