@@ -115,7 +115,8 @@ TEST_F(ServiceExplainTest, TheAnswerIsWhatTheNextRequestGets) {
                             .timeout = absl::Minutes(2)};
       }
       if (random(4) == 0) {
-        pool.sorry_server = {{Address::V4(0x0a000063), 8000}};
+        pool.sorry_server =
+            config::SorryServer{{Address::V4(0x0a000063), 8000}};
       }
       plan_.ids.push_back({from + 1, from + 2, from + 3});
       plan_.tables.push_back(from + 1);
