@@ -198,6 +198,8 @@ def shows_and_drains(browser, url):
   check_equal(browser.value('document.activeElement.id'), 'ask-no',
               'what has the focus')
   browser.press('Tab', 9)
+  wait_for('the other button', lambda: browser.value(
+      'document.activeElement.id') == 'ask-yes')
   browser.press('Enter', 13)
   wait_for('the drained server',
            lambda: browser.text(state) == 'draining, up')

@@ -48,8 +48,12 @@ function confirmed(title, explanation) {
   dialog.showModal();
   $('ask-no').focus();
   return new Promise((resolve) => {
-    dialog.addEventListener('close',
-        () => resolve(dialog.returnValue === 'yes'), {once: true});
+    const closed = () => {
+      if (dialog.open) return;  // An earlier question's, late.
+      dialog.removeEventListener('close', closed);
+      resolve(dialog.returnValue === 'yes');
+    };
+    dialog.addEventListener('close', closed);
   });
 }
 
